@@ -1,0 +1,1 @@
+"""The embedded mesh: its launcher, its Triton server and the demonstration."""

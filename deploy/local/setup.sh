@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes the virtual environments under the checkout; does nothing when they already match the locks.
+# usage: setup.sh main|triton
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+PYTHON=${PYTHON:-python3.11}
+command -v "$PYTHON" >/dev/null || PYTHON=python3
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
+  echo "Actverse needs Python 3.11; '$PYTHON' is $("$PYTHON" -V). Install it (apt-get install python3.11 python3.11-venv) or set PYTHON=." >&2
+  exit 1
+}
+
+uv() { # the installer itself lives in a venv of its own, so that nothing outside the checkout changes
+  [ -x .venv-uv/bin/uv ] || { "$PYTHON" -m venv .venv-uv && .venv-uv/bin/python -m pip install -q uv; }
+  .venv-uv/bin/uv "$@"
+}
+
+make_venv() { # FOLDER LOCKFILE
+  local stamp="$1/.lock.sha256" want
+  want=$(sha256sum <"$2")
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && return 0
+  echo "Setting up $1 from $2 (once; later runs skip this) ..."
+  [ -x "$1/bin/python" ] || uv venv -q --python "$PYTHON" "$1"
+  VIRTUAL_ENV="$1" uv pip sync -q --compile-bytecode "$2"
+  echo "$want" >"$stamp"
+}
+
+case ${1:-main} in
+main) make_venv .venv deploy/requirements/lock.txt ;;
+triton) make_venv .venv-triton deploy/requirements/triton.lock.txt ;;
+*) echo "usage: $0 main|triton" >&2; exit 2 ;;
+esac

@@ -1,0 +1,1 @@
+"""How far a step is: what engines report, and where readers see it."""
