@@ -1,0 +1,1 @@
+"""The image arithmetic that trainer, deployer and inference share: letterbox, suppression, overlap."""
