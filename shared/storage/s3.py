@@ -1,0 +1,283 @@
+"""Storage in an S3 bucket, with a local cache: `s3://bucket/prefix?endpoint=http://minio:9000`."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+
+from shared.errors import BadInput, Invalid, NotFound, Unavailable
+from shared.storage.cache import Cache
+from shared.storage.content import CHUNK_BYTES, content_type, digest
+from shared.storage.disk import explaining, named, replacing, require_file, require_same
+from shared.storage.paths import checked_key, checked_prefix
+from shared.storage.port import Stored
+from shared.storage.s3_errors import answers
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MULTIPART_BYTES = 16 << 20  # larger files go up in parts of this size, several at a time
+PARTS_IN_FLIGHT = 4
+DELETES_IN_FLIGHT = 8
+MAX_LINK_S = 7 * 24 * 3600  # the limit of signature version 4
+OPTIONS = {"endpoint", "link_endpoint", "region"}
+
+
+class S3Storage:
+    """Every key is an object `prefix/key`; its sha256 travels in the object's metadata.
+
+    `endpoint` is a server other than Amazon's (MinIO, Swift, Ceph); `link_endpoint` is the address
+    under which a browser reaches that server, where it is another one. Keys and secrets come from
+    the arguments, or else from boto3's usual places (environment, profile, instance role).
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        work: Path,
+        prefix: str = "",
+        endpoint: str | None = None,
+        link_endpoint: str | None = None,
+        region: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> None:
+        self.bucket = bucket
+        self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self.cache = Cache(work)
+        self._where = f"s3://{bucket}" + (f" at {endpoint}" if endpoint else "")
+        session = boto3.Session(access_key, secret_key, region_name=region or "us-east-1")
+
+        def client(address: str | None) -> S3Client:
+            return session.client("s3", endpoint_url=address, config=_config(address))
+
+        self._client = client(endpoint)
+        self._link_client = client(link_endpoint) if link_endpoint else self._client
+        self._transfer = TransferConfig(
+            multipart_threshold=MULTIPART_BYTES,
+            multipart_chunksize=MULTIPART_BYTES,
+            max_concurrency=PARTS_IN_FLIGHT,
+        )
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, work: Path, access_key: str | None = None, secret_key: str | None = None
+    ) -> S3Storage:
+        """`s3://bucket/prefix?endpoint=http://minio:9000&link_endpoint=https://files.example&region=..`."""
+        parts = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if parts.scheme != "s3" or not parts.netloc or options.keys() - OPTIONS:
+            raise BadInput(
+                f"The storage address {url!r} is not one of S3. Write "
+                "s3://bucket/prefix?endpoint=http://host:9000 (endpoint, link_endpoint and region "
+                "may be left out; the keys come from the environment)."
+            )
+        return cls(
+            parts.netloc,
+            work=work,
+            prefix=parts.path,
+            access_key=access_key,
+            secret_key=secret_key,
+            **options,
+        )
+
+    def local(self, key: str) -> Path:
+        """The path of the key in the local cache."""
+        return self.cache.path(key)
+
+    def keep(self, source: Path | str, key: str | None = None) -> Stored:
+        """Upload, in parts when large; nothing is sent when the bucket has the same content."""
+        key = checked_key(named(source, key))
+        path = source if isinstance(source, Path) else self.local(checked_key(source))
+        require_file(path)
+        with explaining():
+            sha256, size = digest(path)
+        kind = content_type(key)
+        head = self._head(key)
+        if head is None or _sha(head) != sha256 or head["ContentLength"] != size:
+            self._upload(path, key, sha256, size, kind)
+        if path.resolve() == self.local(key):
+            self.cache.note(key, sha256)
+        return Stored(key, self._uri(key), size, sha256, kind)
+
+    def fetch(self, key: str, sha256: str | None = None) -> Path:
+        """The cached copy when it is the one in the bucket, else a fresh download, checked."""
+        head = self._head(checked_key(key))
+        if head is None:
+            raise self._missing(key)
+        expected = _sha(head)
+        if sha256 is not None and expected:
+            require_same(key, expected, sha256)
+        path = self.local(key)
+        if expected and self.cache.holds(key, expected):
+            return path
+        with explaining(path), replacing(path) as temporary:
+            with answers(self._where):
+                self._client.download_file(
+                    self.bucket, self.prefix + key, str(temporary), Config=self._transfer
+                )
+            found, size = digest(temporary)
+            if size != head["ContentLength"] or (expected and found != expected):
+                raise Unavailable(
+                    f"{self._uri(key)} arrived damaged or was replaced during the download. It is tried again."
+                )
+            if sha256 is not None:
+                require_same(key, found, sha256)
+        self.cache.note(key, found)
+        return path
+
+    def open(self, key: str) -> BinaryIO:
+        """The object as a stream; reading it raises `Unavailable` when the connection breaks."""
+        name = self.prefix + checked_key(key)
+        try:
+            with answers(self._where):
+                body = self._client.get_object(Bucket=self.bucket, Key=name)["Body"]
+        except NotFound as error:
+            raise self._missing(key) from error
+        return cast("BinaryIO", io.BufferedReader(_Reading(body, self._where), CHUNK_BYTES))
+
+    def exists(self, key: str) -> bool:
+        """Whether the bucket has the object."""
+        return self._head(checked_key(key)) is not None
+
+    def list(self, prefix: str = "") -> tuple[str, ...]:
+        """The objects of the bucket, page by page."""
+        folder = f"{checked_prefix(prefix)}/" if prefix else ""
+        keys = {key for key in self._objects(folder) if "/" in key and not key.endswith("/")}
+        if "/" in prefix and self.exists(prefix):
+            keys.add(prefix)
+        return tuple(sorted(keys))
+
+    def delete(self, prefix: str) -> int:
+        """Delete the objects and the cached copies; may be called again after a failure."""
+        keys = self.list(checked_prefix(prefix))
+
+        def one(key: str) -> None:
+            with answers(self._where):
+                self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+        # One by one: the bulk call needs a checksum header on which S3 servers do not agree.
+        with ThreadPoolExecutor(DELETES_IN_FLIGHT) as pool:
+            for _ in pool.map(one, keys):
+                pass
+        self.cache.drop(prefix)
+        return len(keys)
+
+    def key_of(self, uri: str) -> str:
+        """`s3://bucket/prefix/videos/1/a.mp4` -> `videos/1/a.mp4`."""
+        if not uri.startswith("s3://"):
+            return checked_key(uri)
+        start = f"s3://{self.bucket}/{self.prefix}"
+        if not uri.startswith(start):
+            raise BadInput(f"{uri!r} does not lie in the storage at {start}.")
+        return checked_key(uri.removeprefix(start))
+
+    def link(self, key: str, expires_s: int = 3600) -> str | None:
+        """A presigned address."""
+        if not 1 <= expires_s <= MAX_LINK_S:
+            raise Invalid(f"A link lives between 1 and {MAX_LINK_S} seconds, not {expires_s}.")
+        if not self.exists(key):
+            raise self._missing(key)
+        with answers(self._where):
+            return self._link_client.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": self.bucket, "Key": self.prefix + key},
+                ExpiresIn=expires_s,
+            )
+
+    def _upload(self, path: Path, key: str, sha256: str, size: int, kind: str) -> None:
+        name = self.prefix + key
+        with explaining(), answers(self._where):
+            self._client.upload_file(
+                str(path),
+                self.bucket,
+                name,
+                ExtraArgs={"ContentType": kind, "Metadata": {"sha256": sha256}},
+                Config=self._transfer,
+            )
+            arrived = self._client.head_object(Bucket=self.bucket, Key=name)["ContentLength"]
+        if arrived != size:
+            raise Unavailable(
+                f"{path} changed while it was stored: {size} bytes before, {arrived} in "
+                f"{self._uri(key)}. It is tried again."
+            )
+
+    def _head(self, key: str) -> Any | None:
+        try:
+            with answers(self._where):
+                return self._client.head_object(Bucket=self.bucket, Key=self.prefix + key)
+        except NotFound:
+            return None
+
+    def _objects(self, folder: str) -> tuple[str, ...]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with answers(self._where):
+            return tuple(
+                item["Key"].removeprefix(self.prefix)
+                for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + folder)
+                for item in page.get("Contents", [])
+            )
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{self.prefix}{key}"
+
+    def _missing(self, key: str) -> NotFound:
+        return NotFound(
+            f"Nothing is stored under {key!r}. The step that makes it has not run, or it was deleted."
+        )
+
+
+class _Reading(io.RawIOBase):
+    """A streamed answer as a raw file, so that a broken connection has our own error."""
+
+    def __init__(self, body: Any, where: str) -> None:
+        self._body = body
+        self._where = where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with answers(self._where):
+            data: bytes = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+def _sha(head: Any) -> str:
+    """The sha256 in an object's metadata; empty for one that somebody else put there."""
+    return str(head.get("Metadata", {}).get("sha256", ""))
+
+
+def _config(endpoint: str | None) -> Config:
+    """Time-outs and checksums.
+
+    Servers other than Amazon's often refuse the CRC trailers that boto3 sends by default; the
+    signature over each part's sha256 makes them check the content all the same.
+    """
+    own: dict[str, Any] = {}
+    if endpoint is not None:
+        own = {
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+            "s3": {"addressing_style": "path", "payload_signing_enabled": True},
+        }
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        **own,
+    )
