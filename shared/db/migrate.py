@@ -1,0 +1,42 @@
+"""Bringing a database to the version of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from shared.db.models import Base
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def _config(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the migrations that are missing; harmless when none is."""
+    command.upgrade(_config(engine), "head")
+
+
+def pending(engine: Engine) -> bool:
+    """Whether the database is behind the code."""
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present != ScriptDirectory(str(FOLDER)).get_current_head()
+
+
+def differences(engine: Engine) -> list[object]:
+    """What the models have and the migrated database has not, or the other way round."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        return list(compare_metadata(context, Base.metadata))

@@ -1,0 +1,18 @@
+"""Alembic's entry: migrate the engine that `shared.db.migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from shared.db.models import Base
+
+engine = context.config.attributes["engine"]
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()

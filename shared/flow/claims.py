@@ -1,0 +1,110 @@
+"""Taking a piece of work, so that a message delivered twice has one effect.
+
+A redelivered message finds one of: the work done (its result is passed on), the work held by a
+living process (the second copy steps aside), or the work abandoned (it is taken over).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from shared.db.models import StepRun, Task, WorkRun, now
+from shared.flow import holder, ledger
+from shared.flow.states import ENDED, State
+from shared.pipelines.dsl import Step
+
+
+class WorkRef(BaseModel):
+    """What travels beside the job through a canvas: which step run it belongs to."""
+
+    task_id: str
+    user_id: str
+    pipeline: str
+    step: str
+    step_run_id: int
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The work is ours."""
+
+    tries: int
+
+
+@dataclass(frozen=True)
+class AlreadyDone:
+    """The work was finished before; here is what it gave."""
+
+    job: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HeldElsewhere:
+    """A process that we believe alive is at it; `wait_s` is None when it is surely alive."""
+
+    wait_s: float | None
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """The step was cancelled, failed, or is run by a newer attempt."""
+
+    cancelled: bool
+
+
+Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
+
+
+def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float) -> Claim:
+    """Take `task` of the step run for this process."""
+    run = session.get(StepRun, ref.step_run_id, with_for_update=True)
+    owner = session.get(Task, ref.task_id)
+    if run is None or owner is None or run.token != ref.token:
+        return Superseded(cancelled=False)
+    if run.state not in {State.QUEUED, State.RUNNING} or owner.state in ENDED:
+        return Superseded(cancelled=owner.state == State.CANCELLED)
+    work = session.get(WorkRun, (run.id, task))
+    until = now() + timedelta(seconds=lease_s)
+    if work is None:
+        session.add(
+            WorkRun(step_run_id=run.id, task=task, holder=holder.me(), held_until=until, tries=1)
+        )
+        ledger.started(session, run, step)
+        return Taken(tries=1)
+    if work.state == State.SUCCEEDED:
+        return AlreadyDone(job=work.job or {})
+    if work.holder is not None and work.holder != holder.me():
+        lives = holder.alive(work.holder)
+        if lives:
+            return HeldElsewhere(wait_s=None)
+        if lives is None and work.held_until is not None and work.held_until > now():
+            return HeldElsewhere(wait_s=(work.held_until - now()).total_seconds())
+    work.holder, work.held_until = holder.me(), until
+    work.tries += 1
+    return Taken(tries=work.tries)
+
+
+def release(session: Session, ref: WorkRef, task: str) -> None:
+    """Let go of work that will be tried again later."""
+    work = session.get(WorkRun, (ref.step_run_id, task))
+    if work is not None and work.state != State.SUCCEEDED:
+        work.holder = work.held_until = None
+
+
+def finish(session: Session, ref: WorkRef, task: str, job: dict[str, Any]) -> StepRun | None:
+    """Store the result; None when the step has gone on without us."""
+    run = session.get(StepRun, ref.step_run_id, with_for_update=True)
+    if run is None or run.token != ref.token or run.state != State.RUNNING:
+        return None
+    work = session.get_one(WorkRun, (ref.step_run_id, task))
+    work.state, work.job, work.progress = State.SUCCEEDED, job, 1.0
+    work.finished_at = now()
+    work.holder = work.held_until = None
+    return run

@@ -1,0 +1,53 @@
+"""The process that nobody sees: relays what others could not send, and sweeps.
+
+`python -m shared.flow.clock`; several may run, they do the same work twice at most.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared import log, wiring
+from shared.flow import sweeper
+from shared.platform import Platform
+from shared.settings import Settings
+
+RELAY_EVERY_S = 0.5
+SWEEP_EVERY_S = 2.0
+FORGET_EVERY_S = 3600.0
+logger = structlog.get_logger()
+
+
+def run(platform: Platform, stopped: threading.Event) -> None:
+    """Relay and sweep until `stopped`."""
+    swept = forgotten = 0.0
+    while not stopped.wait(RELAY_EVERY_S):
+        try:
+            platform.bus.relay()
+            if time.monotonic() - swept >= SWEEP_EVERY_S:
+                swept = time.monotonic()
+                sweeper.sweep(platform)
+            if time.monotonic() - forgotten >= FORGET_EVERY_S:
+                forgotten = time.monotonic()
+                sweeper.forget_old(platform)
+        except (DBAPIError, OSError) as error:  # the server will be back; nothing is lost meanwhile
+            logger.warning("clock.round.failed", error=str(error))
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = Settings()
+    log.configure(settings.log_level, settings.log_format, service="clock")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    run(wiring.build(settings), stopped)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Takes domain events from the bus inside a service's Celery worker, and starts what they ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from kombu import Consumer, Queue
+from kombu.message import Message
+
+from shared.bus.outbox import first_time
+from shared.db.models import StepRun, Task
+from shared.errors import ActverseError, Terminal
+from shared.events.base import DomainEvent, parse
+from shared.flow import ledger
+from shared.flow.canvas import canvas
+from shared.flow.claims import WorkRef
+from shared.flow.states import ENDED
+from shared.pipelines import atlas
+from shared.pipelines.dsl import Step
+from shared.platform import Platform
+
+log = structlog.get_logger()
+
+
+def event_consumer(platform: Platform, service: str, queue: Queue) -> type[bootsteps.ConsumerStep]:
+    """A worker bootstep that consumes `queue`, on a channel of its own."""
+
+    class EventConsumer(bootsteps.ConsumerStep):
+        requires = ("celery.worker.consumer:Tasks",)
+
+        def get_consumers(self, channel: Any) -> list[Consumer]:
+            return [
+                Consumer(
+                    channel,
+                    queues=[queue],
+                    callbacks=[self.on_event],
+                    accept=["json"],
+                    prefetch_count=8,
+                )
+            ]
+
+        def on_event(self, body: dict[str, Any], message: Message) -> None:
+            """Handle one event; an exception that left here would end the whole worker."""
+            try:
+                handle(platform, service, str(message.headers.get("event")), body)
+                message.ack()
+            except Exception as error:
+                log.exception("flow.event.failed", error=str(error))
+                message.reject(requeue=True)
+
+    return EventConsumer
+
+
+def handle(platform: Platform, service: str, name: str, body: dict[str, Any]) -> None:
+    """Start what the event `name` asks of `service`; doing so twice has one effect."""
+    for reaction in atlas.REACTIONS:
+        if reaction.service == service and name in {e.name for e in reaction.on}:
+            platform.celery.signature(
+                f"{service}.{reaction.run}",
+                args=({"name": name, **body},),
+                queue=service,
+                task_id=f"{service}.{body['event_id']}",
+            ).apply_async()
+            return
+    event = parse(name, body)
+    with platform.sessions.begin() as session:
+        task = session.get(Task, event.task_id)
+        step = atlas.step_for(task.pipeline, name) if task else None
+        if task is None or step is None or step.service != service:
+            log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
+            return
+        first_time(session, service, event.event_id)
+        found = ledger.enqueue(session, event, step)
+        if found is None:
+            return
+        run, owner = found
+        ref = _ref(run, owner)
+    _dispatch(platform, step, ref, event)
+
+
+def _ref(run: StepRun, task: Task) -> WorkRef:
+    return WorkRef(
+        task_id=task.id,
+        user_id=task.user_id,
+        pipeline=task.pipeline,
+        step=run.name,
+        step_run_id=run.id,
+        attempt=run.attempt,
+        token=str(run.token),
+    )
+
+
+def _dispatch(platform: Platform, step: Step, ref: WorkRef, event: DomainEvent) -> None:
+    log.info("flow.step.dispatched", step=step.name, task_id=ref.task_id, attempt=ref.attempt)
+    canvas(platform.celery, step, ref, event.model_dump(mode="json")).apply_async()
+
+
+def fail_poisoned(
+    platform: Platform, name: str, body: dict[str, Any], error: ActverseError
+) -> None:
+    """An event that nobody could handle ends its step (or its task) with a sentence."""
+    with platform.sessions.begin() as session:
+        task = session.get(Task, str(body.get("task_id")))
+        if task is None or task.state in ENDED:
+            return
+        step = atlas.step_for(task.pipeline, name)
+        runs = ledger.latest_runs(session, task.id)
+        run = next((r for r in runs if step and r.name == step.name), None)
+        if run is not None:
+            ledger.failed(session, platform.bus, run, error)
+
+
+PARKED = "{what} was given up after {deliveries} deliveries: {reason}. Retry the step, or see `actverse parked`."
+
+
+class Parked(Terminal):
+    """A message was delivered too often; its step fails visibly instead of waiting for ever."""
+
+    def __init__(self, what: str, deliveries: int, reason: str) -> None:
+        super().__init__(PARKED.format(what=what, deliveries=deliveries, reason=reason))

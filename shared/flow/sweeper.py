@@ -1,0 +1,137 @@
+"""Nobody waits for ever: what is overdue, parked, or will not stop ends here, visibly."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, select
+
+from shared.bus.port import ParkedMessage
+from shared.db.models import Incoming, Marker, Outgoing, StepRun, Task, now
+from shared.errors import Terminal
+from shared.flow import ledger
+from shared.flow.consumer import Parked, fail_poisoned
+from shared.flow.states import State
+from shared.pipelines import atlas
+from shared.platform import Platform
+
+CANCEL_GRACE = timedelta(seconds=10)
+KEEP_SENT = timedelta(days=1)
+KEEP_HANDLED = timedelta(days=30)
+log = structlog.get_logger()
+
+
+class Overdue(Terminal):
+    """A step ran longer than its deadline."""
+
+    def __init__(self, step: str, started: str) -> None:
+        super().__init__(
+            f"Step {step} has been running since {started}, longer than its deadline allows. "
+            "Look at the service's log, then retry the step."
+        )
+
+
+def sweep(platform: Platform) -> None:
+    """One round; every part may run at the same time in another process."""
+    fail_parked(platform)
+    fail_overdue(platform)
+    stop_cancelled(platform)
+
+
+def fail_parked(platform: Platform) -> None:
+    """Each newly parked message fails the step it belongs to."""
+    with platform.reads() as session:
+        marker = session.get(Marker, "parked")
+        position = marker.position if marker else 0
+    for message in platform.broker.parked_after(position):
+        log.error("flow.parked", queue=message.queue, reason=message.reason, parked_id=message.id)
+        _fail_one(platform, message)
+        with platform.sessions.begin() as session:
+            marker = session.merge(Marker(name="parked", position=message.id))
+
+
+def _fail_one(platform: Platform, message: ParkedMessage) -> None:
+    headers, body = _decode(message.body)
+    if "event" in headers:
+        name = str(headers["event"])
+        what = f"Event {name}"
+        error = Parked(what, message.deliveries, message.reason)
+        fail_poisoned(platform, name, body if isinstance(body, dict) else {}, error)
+        return
+    ref = body[1].get("ref") if isinstance(body, list) and len(body) > 1 else None
+    if not isinstance(ref, dict):
+        return
+    what = f"Work {headers.get('task', message.queue)}"
+    error = Parked(what, message.deliveries, message.reason)
+    with platform.sessions.begin() as session:
+        run = session.get(StepRun, ref.get("step_run_id"))
+        if run is not None and run.token == ref.get("token"):
+            ledger.failed(session, platform.bus, run, error)
+
+
+def _decode(text: str) -> tuple[dict[str, Any], Any]:
+    """Headers and payload of a message as kombu's virtual transports store it."""
+    import base64
+
+    message = json.loads(text)
+    payload = message.get("body", "null")
+    if message.get("properties", {}).get("body_encoding") == "base64":
+        payload = base64.b64decode(payload)
+    try:
+        return message.get("headers") or {}, json.loads(payload)
+    except ValueError:
+        return message.get("headers") or {}, None
+
+
+def fail_overdue(platform: Platform) -> None:
+    """Steps past their deadline fail, and so do people who never answer."""
+    with platform.reads() as session:
+        overdue = session.scalars(
+            select(StepRun.id).where(StepRun.state == State.RUNNING, StepRun.deadline_at < now())
+        ).all()
+    for run_id in overdue:
+        with platform.sessions.begin() as session:
+            run = session.get_one(StepRun, run_id)
+            ledger.failed(
+                session,
+                platform.bus,
+                run,
+                Overdue(run.name, f"{run.started_at:%Y-%m-%d %H:%M} UTC"),
+            )
+
+
+def stop_cancelled(platform: Platform) -> None:
+    """Work that did not notice its cancellation in time is ended with its process."""
+    with platform.reads() as session:
+        stuck = session.execute(
+            select(StepRun.id, StepRun.token, StepRun.name, Task.pipeline)
+            .join(Task, Task.id == StepRun.task_id)
+            .where(
+                StepRun.state == State.RUNNING,
+                Task.state == State.CANCELLED,
+                Task.cancel_requested_at < now() - CANCEL_GRACE,
+            )
+        ).all()
+    for run_id, token, name, pipeline in stuck:
+        revoke(platform, pipeline, name, token, terminate=True)
+        with platform.sessions.begin() as session:
+            ledger.cancelled(session, session.get_one(StepRun, run_id))
+
+
+def revoke(
+    platform: Platform, pipeline: str, step_name: str, token: str, *, terminate: bool
+) -> None:
+    """Tell the workers to forget the Celery tasks of a step run, or to end them now."""
+    step = atlas.PIPELINES[pipeline].step(step_name)
+    ids = [f"{token}.{work.task}" for work in step.works()]
+    platform.celery.control.revoke(ids, terminate=terminate, signal="SIGTERM")
+
+
+def forget_old(platform: Platform) -> None:
+    """Delete sent outbox rows and old inbox rows."""
+    with platform.sessions.begin() as session:
+        session.execute(delete(Outgoing).where(Outgoing.published_at < now() - KEEP_SENT))
+        session.execute(delete(Incoming).where(Incoming.at < now() - KEEP_HANDLED))

@@ -1,0 +1,66 @@
+"""One service's Celery worker: `python -m shared.flow.worker <service>`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from celery import Celery
+from celery.signals import worker_process_init
+
+from shared import log, wiring
+from shared.errors import BadInput
+from shared.flow.consumer import event_consumer
+from shared.flow.work import TaskSpec, register
+from shared.pipelines import atlas
+from shared.platform import Platform
+from shared.settings import Settings
+
+
+def load_tasks(platform: Platform, service: str) -> dict[str, TaskSpec]:
+    """Register every task that `services/<service>/tasks.py` declares; returns them by name."""
+    module = import_module(f"services.{service}.tasks")
+    specs = {s.name: s for s in vars(module).values() if isinstance(s, TaskSpec)}
+    for spec in specs.values():
+        register(platform.celery, service, spec, platform)
+    return specs
+
+
+def prepare(platform: Platform, service: str) -> Celery:
+    """The worker's app, with its tasks and its event consumer."""
+    if service not in atlas.services():
+        raise BadInput(f"No service {service!r}; there are: {', '.join(atlas.services())}.")
+    load_tasks(platform, service)
+    queue = wiring.event_queue(platform.settings, service)
+    platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
+
+    def forget_inherited_connections(**_: object) -> None:
+        platform.engine.dispose(close=False)
+
+    worker_process_init.connect(forget_inherited_connections, weak=False)
+    return platform.celery
+
+
+def main(service: str) -> None:
+    """Run the worker until it is told to stop."""
+    settings = Settings()
+    log.configure(settings.log_level, settings.log_format, service=service)
+    app = prepare(wiring.build(settings, service), service)
+    concurrency = settings.worker.concurrency.get(service, 1)
+    app.worker_main(
+        [
+            "worker",
+            f"--hostname={service}@%h",
+            f"--concurrency={concurrency}",
+            f"--loglevel={settings.log_level}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--pool=prefork",
+            "--optimization=fair",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""The map: which step follows which event. These files are the router."""

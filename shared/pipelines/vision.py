@@ -1,0 +1,245 @@
+"""Video in, a detector of one's own out; and the single steps that can be asked for alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.events import vision as e
+from shared.events.settings import AnalysisSettings, TrainingSettings
+from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
+
+ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
+
+
+class VisionOptions(Options):
+    """What a user says when submitting a video."""
+
+    file_path: str
+    num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
+    seed: Annotated[int, Field(ge=0)] = 0
+    labeler: str = "folder"
+    classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
+        default_factory=lambda: ["animal"]
+    )
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    upload_path: str | None = None
+    notify: list[str] = Field(default_factory=list)
+    """Steps (or `all`) whose outcome is sent to the user's addresses."""
+
+
+PROCESSING = Step(
+    "video_processor",
+    on=e.VideoProcessingRequested,
+    run=("download", "validate", Work("transcode", 2), "extract_frames"),
+    emits=e.VideoDownloaded,
+    then=e.GlobalInferenceRequested,
+)
+GLOBAL_ANALYSIS = Step(
+    "model_inference",
+    on=e.GlobalInferenceRequested,
+    run=("analyse_globally",),
+    emits=e.GlobalInferenceCompleted,
+    then=e.LabelingRequested,
+)
+LABELING = Step(
+    "labeling_manager",
+    on=e.LabelingRequested,
+    run=("open_labeling", "push_frames"),
+    emits=e.LabelingStarted,
+    awaits=e.LabelingCompleted,
+    then=e.LabelDownloadRequested,
+    deadline_s=90 * 24 * 3600,
+)
+LABEL_DOWNLOAD = Step(
+    "labeling_manager",
+    on=e.LabelDownloadRequested,
+    run=("download_labels",),
+    emits=e.LabelsDownloaded,
+    then=e.ModelTrainingRequested,
+)
+TRAINING = Step(
+    "model_trainer",
+    on=e.ModelTrainingRequested,
+    run=("build_dataset", Work("train", 20), Work("evaluate", 2), "store_model"),
+    emits=e.ModelTrainingCompleted,
+    then=e.ModelConversionRequested,
+    deadline_s=72 * 3600,
+)
+CONVERSION = Step(
+    "model_deployer",
+    on=e.ModelConversionRequested,
+    run=(Work("export_onnx", 2), "check_parity"),
+    emits=e.ModelConversionCompleted,
+    then=e.ModelDeploymentRequested,
+)
+DEPLOYMENT = Step(
+    "model_deployer",
+    on=e.ModelDeploymentRequested,
+    run=("write_repository", "load_model"),
+    emits=e.ModelDeployed,
+    then=e.InferenceRequested,
+)
+ANALYSIS = Step(
+    "model_inference",
+    on=e.InferenceRequested,
+    run=(
+        Work("analyse_video", 6),
+        parallel(
+            "write_csv",
+            "write_json",
+            "write_chunks",
+            Work("render_overlay", 3),
+            then="close_results",
+        ),
+    ),
+    emits=e.InferenceCompleted,
+    then=e.ResultsUploadRequested,
+)
+UPLOAD = Step(
+    "video_processor",
+    on=e.ResultsUploadRequested,
+    run=(
+        parallel(
+            "upload_csv", "upload_json", "upload_chunks", "upload_overlay", then="close_upload"
+        ),
+    ),
+    emits=e.ResultsUploaded,
+)
+
+VISION = Pipeline(
+    "vision",
+    PROCESSING,
+    GLOBAL_ANALYSIS,
+    LABELING,
+    LABEL_DOWNLOAD,
+    TRAINING,
+    CONVERSION,
+    DEPLOYMENT,
+    ANALYSIS,
+    UPLOAD,
+    options=VisionOptions,
+    title="A video in, a detector of your own and its results out",
+)
+
+
+class VideoDownloadOptions(Options):
+    """Which video, and where it is kept."""
+
+    file_path: str
+    download_path: str | None = None
+
+
+class FrameOptions(Options):
+    """How many frames of which video."""
+
+    file_path: str
+    num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class UploadOptions(Options):
+    """Which file, and where its copy goes."""
+
+    file_path: str
+    upload_path: str
+
+
+class LabelingOptions(Options):
+    """Which frames, by which tool, for which classes."""
+
+    frame_path: str
+    labeler: str = "folder"
+    classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
+        default_factory=lambda: ["animal"]
+    )
+    inference_result_path: str | None = None
+
+
+class TrainingOptions(Options):
+    """Which labels, and how to train from them."""
+
+    labeling_path: str
+    frame_path: str
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+class DeploymentOptions(Options):
+    """Which registered model."""
+
+    model_path: str
+    model: str
+    version: int
+    frame_path: str | None = None
+
+
+class InferenceOptions(Options):
+    """Which model, on which video."""
+
+    deployment_id: str
+    inference_data_path: str
+    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    upload_path: str | None = None
+
+
+SINGLE_STEPS = (
+    Pipeline(
+        "video_download",
+        Step(
+            "video_processor",
+            on=e.VideoDownloadRequested,
+            run=("fetch_video", "check_video"),
+            emits=e.VideoFetched,
+        ),
+        options=VideoDownloadOptions,
+        title="Fetch a video",
+    ),
+    Pipeline(
+        "frame_extraction",
+        Step(
+            "video_processor",
+            on=e.FrameExtractionRequested,
+            run=("take_frames",),
+            emits=e.FramesExtracted,
+        ),
+        options=FrameOptions,
+        title="Take frames from a video",
+    ),
+    Pipeline(
+        "video_upload",
+        Step(
+            "video_processor",
+            on=e.VideoUploadRequested,
+            run=("copy_file",),
+            emits=e.VideoUploaded,
+        ),
+        options=UploadOptions,
+        title="Copy a stored file",
+    ),
+    Pipeline(
+        "labeling",
+        LABELING,
+        LABEL_DOWNLOAD.leading_to(None),
+        options=LabelingOptions,
+        title="Have frames labelled",
+    ),
+    Pipeline(
+        "training", TRAINING.leading_to(None), options=TrainingOptions, title="Train a detector"
+    ),
+    Pipeline(
+        "deployment",
+        CONVERSION,
+        DEPLOYMENT.leading_to(None),
+        options=DeploymentOptions,
+        title="Convert and serve a registered model",
+    ),
+    Pipeline(
+        "inference",
+        ANALYSIS,
+        UPLOAD,
+        options=InferenceOptions,
+        title="Analyse a video with a deployed model",
+    ),
+)

@@ -1,0 +1,150 @@
+"""Every setting of the mesh, with its unit and its reason.
+
+Read from the environment: `ACTVERSE_<GROUP>__<NAME>`, for example
+`ACTVERSE_GATEWAY__PORT=9000`, and from a file `.env` in the working directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GIB = 1024**3
+
+
+class GatewaySettings(BaseModel):
+    """The one public address."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback until somebody decides otherwise."""
+    port: int = 8080
+    """TCP port of the REST interface."""
+    max_upload_bytes: int = 8 * GIB
+    """Largest file that `POST /uploads/` takes, bytes."""
+    max_wait_s: float = 60.0
+    """Longest `Prefer: wait=N` that is honoured, seconds."""
+    allowed_origins: list[str] = Field(default_factory=list)
+    """Browser origins that may call with credentials; never `*`."""
+
+
+class NetworkSettings(BaseModel):
+    """What outgoing requests may reach."""
+
+    allow: list[str] = Field(default_factory=list)
+    """Hosts or networks (CIDR) that may be fetched although they are private or loopback."""
+    stall_s: float = 30.0
+    """A download that delivers no byte for so long is cut and resumed, seconds."""
+
+
+class VideoSettings(BaseModel):
+    """Limits that protect the disk and the decoders."""
+
+    max_bytes: int = 64 * GIB
+    """Largest source file, bytes."""
+
+
+class ModelSettings(BaseModel):
+    """Where models live and which one everybody starts from."""
+
+    repository: Path = Path("triton_models")
+    """The model server's repository."""
+    platform: str = "python"
+    """`python` for Triton from the wheel, `onnxruntime` for a Triton with the ONNX backend."""
+    kept_versions: int = 2
+    """Versions of a model that stay loaded: the new one and those before it."""
+
+
+class WorkerSettings(BaseModel):
+    """How the workers run."""
+
+    concurrency: dict[str, int] = Field(
+        default_factory=lambda: {"video_processor": 2, "model_inference": 2}
+    )
+    """Pool processes a service; one where it is not named."""
+    deliveries: int = 4
+    """Deliveries of one message before it is parked: the first and the repeats after a kill."""
+    lease_s: float = 30.0
+    """A task whose worker on another machine was silent for so long may be taken over, seconds."""
+    report_every_s: float = 0.5
+    """Progress is stored at most this often, seconds."""
+
+
+class LabelingSettings(BaseModel):
+    """How labeling tools are watched."""
+
+    poll_s: float = 3.0
+    """Time between two looks at the open labelings, seconds."""
+    auto_confidence: float = 0.5
+    """The `auto` labeler accepts boxes of the global model from this confidence on."""
+
+
+class NotifySettings(BaseModel):
+    """Where news go when a user has no addresses of his own."""
+
+    urls: list[str] = Field(default_factory=list)
+    """Apprise URLs: `mailto://`, `slack://`, `json://` ...; empty = only the log."""
+    timeout_s: float = 10.0
+    """Longest time one message may take, seconds."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration; the defaults are the embedded mesh."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTVERSE_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+    )
+
+    data_dir: Path = Path("data_storage")
+    """Root of all run-time files."""
+    models_dir: Annotated[
+        Path | None, Field(validation_alias=AliasChoices("ACTVERSE_MODELS_DIR", "MODELS_DIR"))
+    ] = None
+    """Folder with weights that the operator put there; `data_dir/models` when not set."""
+    global_weights: Annotated[
+        str | None,
+        Field(validation_alias=AliasChoices("ACTVERSE_GLOBAL_WEIGHTS", "GLOBAL_WEIGHTS")),
+    ] = None
+    """Other weights than the shipped global model: a path, or a name in `models_dir`."""
+    database: str = ""
+    """SQLAlchemy URL; `sqlite:///<data_dir>/actverse.db` when empty."""
+    broker: str = ""
+    """Where events and tasks travel; `actverse+sqlite:///<data_dir>/broker.db` when empty."""
+    storage: str = ""
+    """Where files are kept: `file:<folder>` or `s3://bucket/prefix`; `file:<data_dir>` when empty."""
+    model_server: str = "triton://127.0.0.1:8001"
+    """`triton://host:grpc port`, or `onnxruntime:` for inference in the worker's own process."""
+    log_level: str = "INFO"
+    """Least severe level that is written."""
+    log_format: str = "console"
+    """`console` for people, `json` for collectors."""
+
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
+    video: VideoSettings = Field(default_factory=VideoSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    labeling: LabelingSettings = Field(default_factory=LabelingSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
+
+    @property
+    def database_url(self) -> str:
+        """The database in force."""
+        return self.database or f"sqlite:///{self.data_dir / 'actverse.db'}"
+
+    @property
+    def broker_url(self) -> str:
+        """The broker in force."""
+        return self.broker or f"actverse+sqlite:///{self.data_dir / 'broker.db'}"
+
+    @property
+    def storage_url(self) -> str:
+        """The storage in force."""
+        return self.storage or f"file:{self.data_dir}"
+
+    @property
+    def weights_dir(self) -> Path:
+        """The folder of operator-given weights in force."""
+        return self.models_dir or self.data_dir / "models"
