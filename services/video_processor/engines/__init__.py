@@ -1,0 +1,1 @@
+"""Engines of the video processor: sources, probe, transcode, frames. Port: port.py; table: sources.py."""
