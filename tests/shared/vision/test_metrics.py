@@ -113,5 +113,5 @@ def test_class_agnostic_forgives_names_only():
 
 
 def test_frames_must_pair_up():
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         mean_average_precision([_true([], [])], [])
