@@ -1,0 +1,56 @@
+"""Server-sent events of one task, from the database: any gateway can go on where another stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from sse_starlette import ServerSentEvent
+
+from services.api_gateway import repository
+from shared.db.models import TaskEvent
+from shared.flow.states import ENDED
+from shared.platform import Platform
+
+LOOK_EVERY_S = 0.25
+
+
+async def task_events(
+    platform: Platform, task_id: str, position: int
+) -> AsyncIterator[ServerSentEvent]:
+    """Every event since `position`, then live ones, until the task has ended."""
+    while True:
+        events, ended = await asyncio.to_thread(_look, platform, task_id, position)
+        for event in events:
+            position = event.id
+            yield ServerSentEvent(
+                id=str(event.id), event=_name(event), data=json.dumps(_data(event))
+            )
+        if ended and not events:
+            yield ServerSentEvent(event="end", data=json.dumps({"task_id": task_id}))
+            return
+        if not events:
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _look(platform: Platform, task_id: str, position: int) -> tuple[list[TaskEvent], bool]:
+    with platform.reads() as session:
+        return repository.events_after(session, task_id, position)
+
+
+def _name(event: TaskEvent) -> str:
+    """`progress`, `step` (a step's state) or `task` (the task's own state)."""
+    return "progress" if event.kind == "progress" else "step" if event.step else "task"
+
+
+def _data(event: TaskEvent) -> dict[str, object]:
+    shown = {"task_id": event.task_id, "at": event.at.isoformat(), **event.data}
+    if event.step:
+        shown["step"] = event.step
+    return shown
+
+
+def ends_task(data: dict[str, object]) -> bool:
+    """Whether an event's data says that the task is over."""
+    return str(data.get("state")) in ENDED

@@ -1,0 +1,1 @@
+"""What every REST interface of the mesh shares: the app, one error shape, keys, waiting."""

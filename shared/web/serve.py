@@ -1,0 +1,34 @@
+"""One process that serves REST: `python -m shared.web.serve <service> ...`."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from shared import log, wiring
+from shared.db import migrate
+from shared.settings import Settings
+from shared.web.access import first_key
+from shared.web.app import create_app
+
+
+def main(services: list[str]) -> None:
+    """Serve the routes of `services` until told to stop."""
+    settings = Settings()
+    log.configure(settings.log_level, settings.log_format, service=services[0])
+    platform = wiring.build(settings)
+    migrate.upgrade(platform.engine)
+    first_key(platform)
+    uvicorn.run(
+        create_app(platform, services),
+        host=settings.gateway.host,
+        port=settings.gateway.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
