@@ -1,0 +1,4 @@
+"""Turns labelled frames into a detector of the user's own and keeps it with its lineage.
+
+It never labels, converts or serves: it ends with weights in the registry and honest figures.
+"""

@@ -1,0 +1,116 @@
+"""How well weights find the animals in the validation frames, which they were never trained on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.model_trainer.engines.dataset import Dataset
+from services.model_trainer.engines.ultralytics_setup import prepare_ultralytics
+from services.model_trainer.errors import WeightsDamaged
+from shared.progress.report import Report, silent
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures 0..1 as `yolo val` counts them; precision and recall at the best F1."""
+
+    map50: float
+    map50_95: float
+    precision: float
+    recall: float
+    frames: int
+    boxes: int  # true ones; the fewer, the rougher the figures
+    class_agnostic: bool  # all classes counted as one
+    per_class: dict[str, float] = field(default_factory=dict)  # class -> mAP50-95, if it has boxes
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The four numbers by name, for records and reports."""
+        return {
+            "map50": self.map50,
+            "map50_95": self.map50_95,
+            "precision": self.precision,
+            "recall": self.recall,
+        }
+
+
+def evaluate(
+    weights: Path,
+    dataset: Dataset,
+    *,
+    imgsz: int,
+    class_agnostic: bool = False,
+    batch: int = 8,
+    device: str | None = None,
+    report: Report = silent,
+) -> Evaluation:
+    """Run `weights` over the validation frames of `dataset` at `imgsz` pixels.
+
+    To compare models that name the same animals differently (the global one says `animal`), give
+    both `class_agnostic`: then only where the boxes lie counts. As for training, the caller has
+    compared the sha256 of `weights` with their record. May run again: it leaves nothing behind.
+    Raises `WeightsDamaged`.
+    """
+    if not weights.is_file():
+        raise WeightsDamaged(f"There are no weights at {weights}. Choose others, or restore them.")
+    prepare_ultralytics(dataset.work / ".ultralytics")
+    import torch
+    from ultralytics.models.yolo.detect import DetectionValidator
+    from ultralytics.utils.callbacks import get_default_callbacks
+
+    folder = Path(tempfile.mkdtemp(prefix=".evaluate-", dir=dataset.work))
+    seen = 0
+
+    def tell(validator: Any) -> None:
+        nonlocal seen
+        seen += 1
+        report(min(seen / max(len(validator.dataloader), 1), 1.0), "evaluating")
+
+    callbacks: Any = get_default_callbacks()  # type: ignore[no-untyped-call]
+    callbacks["on_val_batch_end"].append(tell)
+    settings = {
+        "task": "detect",
+        "mode": "val",
+        "model": str(weights),
+        "data": str(dataset.yaml.resolve()),
+        "imgsz": imgsz,
+        "batch": batch,
+        "device": device or ("0" if torch.cuda.is_available() else "cpu"),
+        "single_cls": class_agnostic,
+        "workers": 0,
+        "plots": False,
+        "verbose": False,
+    }
+    try:
+        validator = DetectionValidator(save_dir=folder, args=settings, _callbacks=callbacks)
+        validator(model=str(weights))
+    except TypeError as error:
+        if "checkpoint" not in str(error):
+            raise
+        raise WeightsDamaged(
+            f"No detector can be read from {weights}. Choose other weights."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return _evaluation(validator, dataset, class_agnostic=class_agnostic)
+
+
+def _evaluation(validator: Any, dataset: Dataset, *, class_agnostic: bool) -> Evaluation:
+    boxes = sum(val for _, val in dataset.boxes.values())
+    found = validator.metrics.box
+    precision, recall, map50, map50_95 = (float(each) for each in found.mean_results())
+    names = ("all",) if class_agnostic else dataset.classes
+    return Evaluation(
+        map50=map50,
+        map50_95=map50_95,
+        precision=precision,
+        recall=recall,
+        frames=len(dataset.val),
+        boxes=boxes,
+        class_agnostic=class_agnostic,
+        per_class={names[int(i)]: float(found.maps[int(i)]) for i in found.ap_class_index},
+    )

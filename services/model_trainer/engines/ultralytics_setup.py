@@ -1,0 +1,43 @@
+"""Ultralytics, imported so that it stays offline, quiet, and in the folder it was given.
+
+By itself it asks servers for updates, sends usage figures, installs packages that it misses, writes
+settings into the home directory, reports to any experiment tracker that happens to be installed,
+and prints. It reads most of these wishes when it is first imported, so import it through here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+TRACKERS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+
+
+def prepare_ultralytics(config: Path) -> None:
+    """Import ultralytics; its settings and matplotlib's caches go to `config` unless set before.
+
+    ``weights_only`` loading is switched on: a checkpoint may name the known classes of detectors
+    and nothing else, so that even a file that slipped through cannot run code of its own.
+    """
+    config = config.resolve()
+    config.mkdir(parents=True, exist_ok=True)
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ["YOLO_VERBOSE"] = "false"
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(config))
+    os.environ.setdefault("MPLCONFIGDIR", str(config / "matplotlib"))
+    logger = logging.getLogger("ultralytics")
+    known = list(logger.handlers)
+
+    from ultralytics.utils import LOGGER, SETTINGS
+    from ultralytics.utils.events import events
+
+    events.enabled = False
+    # in memory only: through its own door this would be written to the settings file
+    dict.update(SETTINGS, dict.fromkeys((*TRACKERS, "sync", "vscode_msg", "openvino_msg"), False))
+    for handler in [each for each in LOGGER.handlers if each not in known]:
+        LOGGER.removeHandler(handler)  # prints to stdout; ours are at the root
+    LOGGER.propagate = True
+    LOGGER.setLevel(logging.WARNING)
