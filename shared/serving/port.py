@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Batch = NDArray[np.float32]  # (n, 3, size, size), RGB, 0..1, letterboxed
-RawOutput = NDArray[np.float32]  # (n, 4 + classes, anchors): cx, cy, w, h in input pixels, scores 0..1
+RawOutput = NDArray[
+    np.float32
+]  # (n, 4 + classes, anchors): cx, cy, w, h in input pixels, scores 0..1
 
 
 @dataclass(frozen=True)
