@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 from av.container import OutputContainer
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from services.model_inference.engines import video as source
@@ -82,8 +83,8 @@ def _drawn(
         image = frame.image
         if image.format.name != "yuv420p" or (image.width, image.height) != size:
             time_base = image.time_base
-            image = image.reformat(*size, format="yuv420p")
-            image.time_base = time_base
+            image = image.reformat(*size, format="yuv420p", dst_color_range=ColorRange.MPEG)
+            image.time_base, image.color_range = time_base, ColorRange.MPEG
         image.make_writable()  # the decoder still predicts later frames from this one
         painter.paint(image, rows, trails.follow(frame.number, rows))
         if frame.pts is None:

@@ -26,6 +26,7 @@ LABEL_SHARE = 1 / 40  # capital height in proportion to the image's shorter side
 SMALLEST_CAP = 8.0  # pixels; below this a label cannot be read
 GOLDEN_RATIO = 0.618034  # successive hues far apart, however many there are
 INK = 16  # black, in Y
+BRIGHT = 0.6  # of white; the least brightness on which black letters read well
 SUBPIXEL_BITS = 3
 
 Colour = tuple[int, int, int]  # Y, U, V
@@ -116,9 +117,12 @@ def drawable(name: str, class_id: int) -> str:
 
 @lru_cache(maxsize=4096)
 def colour_of(number: int) -> Colour:
-    """A bright colour (BT.601, studio range) of its own for each track."""
-    red, green, blue = colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1, 0.62, 0.9)
+    """A colour (BT.601, studio range) of its own for each track, bright enough for black ink."""
+    red, green, blue = colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1, 0.55, 1.0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    white = max(0.0, (BRIGHT - luma) / (1 - luma))
+    red, green, blue = (part + white * (1 - part) for part in (red, green, blue))
+    luma = max(luma, BRIGHT)
     return (
         round(16 + 219 * luma),
         round(128 + 224 * 0.564 * (blue - luma)),

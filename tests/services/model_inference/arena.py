@@ -42,7 +42,10 @@ def render(
     pix_fmt: str = "yuv420p",
     pts: Callable[[int], int] | None = None,
 ) -> Path:
-    """A video of grey ground and squares of SIDE pixels, encoded with little loss."""
+    """A video of grey ground and squares of SIDE pixels, encoded with little loss.
+
+    `pts` gives a frame's time in milliseconds, where it is not to be constant (H.264 only).
+    """
     width, height = size
     with av.open(str(path), "w") as container:
         options = {"crf": "6", "preset": "ultrafast", "g": "25"} if codec == "libx264" else {}
@@ -50,15 +53,16 @@ def render(
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         if codec != "libx264":
             stream.bit_rate = 4_000_000
-        stream.codec_context.time_base = Fraction(1, 1000)
+        ticks = 1000 if codec == "libx264" else fps  # a second
+        stream.codec_context.time_base = Fraction(1, ticks)
         for number in range(frames):
             image = np.full((height, width, 3), 70, np.uint8)
             for left, top, colour in squares(number):
                 x, y = round(left), round(top)
                 image[y : y + SIDE, x : x + SIDE] = COLOURS[colour]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.time_base = Fraction(1, 1000)
-            frame.pts = pts(number) if pts else number * 1000 // fps
+            frame.time_base = Fraction(1, ticks)
+            frame.pts = pts(number) if pts else number * ticks // fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
