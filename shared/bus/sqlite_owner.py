@@ -1,0 +1,66 @@
+"""Which process holds a message, told so that a dead one is known at once.
+
+A process is named by its id **and** its start time, because the kernel gives ids out again. On Linux
+the start time is counted from boot (a wall clock that is set does not change it) and the boot is
+named too; elsewhere psutil tells it. All processes on one broker file must share one machine and
+one pid namespace: a container cannot see whether a process of another one lives.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_PROC = Path("/proc")
+_GONE = (b"Z", b"X")  # killed, but not yet collected by its parent: it holds nothing any more
+
+
+@cache
+def _boot() -> str | None:
+    """A short name of this boot, or None where there is no Linux /proc."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text()[:8]
+    except OSError:
+        return None
+
+
+def start_of(pid: int) -> str | None:
+    """When process `pid` began, as an opaque string; None if it is gone or a zombie."""
+    boot = _boot()
+    if boot is None:
+        return _start_by_psutil(pid)
+    try:
+        # The name of the program may hold spaces and brackets; the numbers follow the last bracket.
+        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in _GONE else f"{boot}.{fields[19].decode()}"
+
+
+def _start_by_psutil(pid: int) -> str | None:
+    try:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        return f"{process.create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+@cache
+def _named(pid: int) -> str:
+    return f"{pid}:{start_of(pid)}"
+
+
+def this_process() -> str:
+    """The name under which this process holds messages; a forked child has its own."""
+    return _named(os.getpid())
+
+
+def alive(owner: str) -> bool:
+    """Whether the process that `this_process` named so still runs."""
+    pid, _, start = owner.partition(":")
+    return owner == this_process() or start_of(int(pid)) == start
