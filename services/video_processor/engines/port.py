@@ -92,7 +92,9 @@ class Probe(BaseModel):
     codec: str
     profile: str | None
     pixel_format: str
-    width: int = Field(description="Pixels as displayed: after rotation, square pixels")
+    width: int = Field(
+        description="Pixels as displayed: after rotation; not stretched, see sample_aspect_ratio"
+    )
     height: int
     coded_width: int = Field(description="Pixels as stored")
     coded_height: int
