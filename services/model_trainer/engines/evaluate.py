@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.model_trainer.engines.dataset import Dataset
-from services.model_trainer.engines.ultralytics_setup import prepare_ultralytics
+from services.model_trainer.engines.ultralytics_setup import check_readable, prepare_ultralytics
 from services.model_trainer.errors import WeightsDamaged
 from shared.progress.report import Report, silent
 
@@ -58,6 +58,7 @@ def evaluate(
     if not weights.is_file():
         raise WeightsDamaged(f"There are no weights at {weights}. Choose others, or restore them.")
     prepare_ultralytics(dataset.work / ".ultralytics")
+    check_readable(weights)
     import torch
     from ultralytics.models.yolo.detect import DetectionValidator
     from ultralytics.utils.callbacks import get_default_callbacks
@@ -88,12 +89,6 @@ def evaluate(
     try:
         validator = DetectionValidator(save_dir=folder, args=settings, _callbacks=callbacks)
         validator(model=str(weights))
-    except TypeError as error:
-        if "checkpoint" not in str(error):
-            raise
-        raise WeightsDamaged(
-            f"No detector can be read from {weights}. Choose other weights."
-        ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _evaluation(validator, dataset, class_agnostic=class_agnostic)

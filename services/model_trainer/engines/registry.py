@@ -113,6 +113,8 @@ class Registry:
                 known = record.lineage
                 if (known.task_id, known.attempt) == (lineage.task_id, lineage.attempt):
                     return self.verify(home / str(version))
+            for left in home.glob(".part-*"):  # by a writer that was killed: the lock is ours
+                shutil.rmtree(left, ignore_errors=True)
             version = max(self.versions(model), default=0) + 1
             part = Path(tempfile.mkdtemp(prefix=".part-", dir=home))
             try:

@@ -11,6 +11,8 @@ import logging
 import os
 from pathlib import Path
 
+from services.model_trainer.errors import WeightsDamaged
+
 TRACKERS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 
 
@@ -41,3 +43,15 @@ def prepare_ultralytics(config: Path) -> None:
         LOGGER.removeHandler(handler)  # prints to stdout; ours are at the root
     LOGGER.propagate = True
     LOGGER.setLevel(logging.WARNING)
+
+
+def check_readable(weights: Path) -> None:
+    """Raise `WeightsDamaged` unless a detector can be read from `weights`."""
+    from ultralytics.nn.tasks import load_checkpoint
+
+    try:
+        load_checkpoint(weights)
+    except Exception as error:  # a damaged pickle fails in any way it likes
+        raise WeightsDamaged(
+            f"No detector can be read from {weights}. Choose other weights, or restore the file."
+        ) from error

@@ -21,7 +21,7 @@ from services.model_trainer.engines.dataset import Dataset
 from services.model_trainer.engines.epoch_table import keep_epochs, map50_95_of
 from services.model_trainer.engines.port import Trained
 from services.model_trainer.engines.training_watch import TrainingWatch
-from services.model_trainer.engines.ultralytics_setup import prepare_ultralytics
+from services.model_trainer.engines.ultralytics_setup import check_readable, prepare_ultralytics
 from services.model_trainer.errors import TrainingFailed, WeightsDamaged
 from shared.events.settings import TrainingSettings
 from shared.progress.report import Report, silent
@@ -63,6 +63,8 @@ class UltralyticsTrainer:
             if start is not None:
                 message = f"going on after epoch {start.epoch} of {settings.epochs}"
                 report(start.epoch / settings.epochs, message)
+            else:
+                check_readable(weights)
             watch = TrainingWatch(
                 checkpoints,
                 start,
@@ -139,17 +141,11 @@ def _run(overrides: dict[str, Any], watch: TrainingWatch) -> None:
         def final_eval(self) -> None:
             """Not here: evaluation is a step of its own, and the best model is stripped below."""
 
-    callbacks = get_default_callbacks()
+    callbacks: Any = get_default_callbacks()  # type: ignore[no-untyped-call]
     for event, ours in watch.callbacks.items():
         callbacks[event].extend(ours)
     try:
-        Run(overrides=overrides, _callbacks=callbacks).train()
-    except TypeError as error:
-        if "checkpoint" not in str(error):
-            raise
-        raise WeightsDamaged(
-            f"No detector can be read from {overrides['model']}. Choose other weights."
-        ) from error
+        Run(overrides=overrides, _callbacks=callbacks).train()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         message = str(error).lower()
         if "out of memory" in message:

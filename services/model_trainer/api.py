@@ -1,0 +1,56 @@
+"""Training alone: from labels to a registered model."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from services.model_trainer import repository
+from services.model_trainer.schemas import TrainingView, TrainingWish
+from shared.errors import BadInput, NotFound
+from shared.flow import ledger
+from shared.pipelines.vision import TrainingOptions
+from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.ownership import own_key
+from shared.web.problems import responses
+from shared.web.waiting import InRunner
+
+router = APIRouter(prefix="/training", tags=["training"])
+STEP = "model_training"
+
+
+@router.post("", status_code=202, responses=responses(400, 404, 422, 500))
+async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
+    """Train a detector from stored labels; answers 202 with the task to follow."""
+    frames = wish.frame_path or wish.data_path.replace("labels/", "frames/", 1)
+    with runner.platform.reads() as session:
+        for key in (wish.data_path, frames):
+            own_key(session, runner.caller, key)
+    for needed in (f"{wish.data_path}/labels.json", f"{frames}/frames.json"):
+        if not runner.platform.storage.exists(needed):
+            raise BadInput(f"There is no {needed}; label frames first, see POST /labeling.")
+    options = TrainingOptions(
+        labeling_path=wish.data_path, frame_path=frames, training=wish.mode_train_info.settings()
+    )
+    result = ("model_path", "model", "version", "metrics")
+    return await runner.run("training", options, user_id=wish.user_id, result=result)
+
+
+@router.get("/{task_id}", responses=responses(404))
+def training(platform: InPlatform, caller: InCaller, task_id: str) -> TrainingView:
+    """The current epoch and its figures."""
+    with platform.reads() as session:
+        own_task(session, caller, task_id)
+        run = next((r for r in ledger.latest_runs(session, task_id) if r.name == STEP), None)
+        if run is None:
+            raise NotFound(f"Task {task_id} trains nothing.")
+        epochs = repository.epochs_of(session, task_id)
+        model = repository.model_of(session, task_id)
+    newest = epochs[-1] if epochs else None
+    return TrainingView(
+        task_id=task_id,
+        state=run.state,
+        current_epoch=newest.epoch if newest else 0,
+        epochs=newest.epochs if newest else 0,
+        metrics=model.metrics if model else newest.figures if newest else {},
+        history=[epoch.figures for epoch in epochs],
+    )
