@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.simulator.compositing import extent, window
 from deploy.simulator.motion import Pose, walk
 from deploy.simulator.rodents import rodent_from_above
 from deploy.simulator.sprites import Coat, Sprite, draw
@@ -25,6 +25,9 @@ ANIMAL_CLASS = "mouse"
 BODY_LENGTH = 0.125  # of the picture's width
 MIN_VISIBLE = 0.35  # share of the body; below it an annotator would not draw a box
 NOISE_FRAMES = 6
+# One thread, and no macroblock tree: with it x264 chose other quantisers from run to run on
+# processors with AVX-512 (same input, same options, other bytes).
+X264 = {"crf": "25", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
 SENSOR_NOISE = 3.5  # grey levels, standard deviation
 
 
@@ -79,7 +82,7 @@ def render_arena(
             stream = video.add_stream("libx264", rate=fps)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = Fraction(1, fps)
-            stream.options = {"crf": "25", "preset": "veryfast", "threads": "1"}
+            stream.options = X264
             for i, frame in enumerate(arena_frames(frames, fps, width, height, animals, seed)):
                 picture = av.VideoFrame.from_ndarray(frame.picture, format="rgb24")
                 picture.pts, picture.time_base = i, Fraction(1, fps)
@@ -88,8 +91,8 @@ def render_arena(
                     rows.writerow((i, track, *box, ANIMAL_CLASS))
                 report((i + 1) / frames, f"frame {i + 1} of {frames}")
             video.mux(stream.encode())
-        os.replace(half_video, path)
-        os.replace(half_truth, truth_csv)
+        half_video.replace(path)
+        half_truth.replace(truth_csv)
     finally:
         half_video.unlink(missing_ok=True)
         half_truth.unlink(missing_ok=True)
@@ -109,13 +112,10 @@ def arena_frames(
     ]
     coats = [_coat(np.random.default_rng((seed, 3, i)), stage.tone, i) for i in range(animals)]
     noise_rng = np.random.default_rng((seed, 4))
-    noise = [
-        np.repeat(
-            (noise_rng.standard_normal((height, width, 1), dtype=np.float32) * SENSOR_NOISE), 3, 2
-        )
+    grain = [
+        np.rint(noise_rng.standard_normal((height, width, 1)) * SENSOR_NOISE).astype(np.int16)
         for _ in range(NOISE_FRAMES)
     ]
-    grain = [layer.astype(np.int16) for layer in noise]
     lit_floor = stage.floor * stage.lamp[..., None] * 255
     for n in range(frames):
         sprites = [
@@ -149,16 +149,6 @@ def _roll(grain: list[NDArray[np.int16]], n: int) -> NDArray[np.int16]:
     return np.roll(grain[n % len(grain)], (n * 37) % grain[0].shape[0], axis=0)
 
 
-def _window(sprite: Sprite, height: int, width: int) -> tuple[slice, slice, slice, slice]:
-    rows, cols = sprite.alpha.shape
-    top, left = max(0, sprite.y), max(0, sprite.x)
-    bottom, right = max(top, min(height, sprite.y + rows)), max(left, min(width, sprite.x + cols))
-    return (
-        slice(top, bottom), slice(left, right),
-        slice(top - sprite.y, bottom - sprite.y), slice(left - sprite.x, right - sprite.x),
-    )  # fmt: skip
-
-
 def _expose(
     stage: Stage, lit_floor: NDArray[np.float32], sprites: list[Sprite], grain: NDArray[np.int16]
 ) -> NDArray[np.uint8]:
@@ -168,7 +158,7 @@ def _expose(
         _reflect(picture, stage, sprite)
     for sprite in sprites:
         _shade(picture, sprite)
-        y, x, v, u = _window(sprite, height, width)
+        y, x, v, u = window(sprite, height, width)
         cover = sprite.alpha[v, u][..., None]
         light = stage.lamp[y, x][..., None] * 255
         picture[y, x] = picture[y, x] * (1 - cover) + sprite.colour[v, u] * light
@@ -184,7 +174,7 @@ def _shade(picture: NDArray[np.float32], sprite: Sprite) -> None:
     pad = 12
     ground = cv2.GaussianBlur(np.pad(sprite.alpha, pad), (0, 0), soft)
     moved = Sprite(sprite.colour, ground, ground, sprite.x - pad + shift, sprite.y - pad + shift)
-    y, x, v, u = _window(moved, *picture.shape[:2])
+    y, x, v, u = window(moved, *picture.shape[:2])
     picture[y, x] *= (1 - 0.35 * ground[v, u])[..., None]
 
 
@@ -195,7 +185,7 @@ def _reflect(picture: NDArray[np.float32], stage: Stage, sprite: Sprite) -> None
     wall = field.top if middle < height / 2 else field.bottom
     mirrored_y = int(2 * wall - (sprite.y + sprite.alpha.shape[0]))
     image = Sprite(sprite.colour[::-1], sprite.alpha[::-1], sprite.body[::-1], sprite.x, mirrored_y)
-    y, x, v, u = _window(image, height, width)
+    y, x, v, u = window(image, height, width)
     rows = np.arange(y.start, y.stop)
     in_glass = (rows < field.top) if middle < height / 2 else (rows >= field.bottom)
     cover = 0.45 * image.alpha[v, u] * in_glass[:, None]
@@ -210,13 +200,12 @@ def _visible(stage: Stage, sprites: list[Sprite]) -> dict[int, tuple[int, int, i
     boxes = {}
     for track in range(len(sprites) - 1, -1, -1):
         sprite = sprites[track]
-        y, x, v, u = _window(sprite, height, width)
+        y, x, v, u = window(sprite, height, width)
         seen = (sprite.body[v, u] > 0.5) & ~hidden[y, x]
         if seen.sum() >= MIN_VISIBLE * (sprite.body > 0.5).sum() and seen.any():
-            rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-            boxes[track] = (
-                int(x.start + cols[0]), int(y.start + rows[0]),
-                int(cols[-1] - cols[0] + 1), int(rows[-1] - rows[0] + 1),
-            )  # fmt: skip
+            whole = np.zeros_like(hidden)
+            whole[y, x] = seen
+            left, top, right, bottom = extent(whole) or (0, 0, 0, 0)
+            boxes[track] = (int(left), int(top), int(right - left), int(bottom - top))
         hidden[y, x] |= sprite.alpha[v, u] > 0.5
     return boxes

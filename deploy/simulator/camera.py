@@ -23,8 +23,8 @@ def photograph(picture: Rgb, rng: np.random.Generator) -> NDArray[np.uint8]:
     """`picture` as some camera would store it: uint8 RGB, with lamp, blur, noise and JPEG blocks."""
     height, width = picture.shape[:2]
     picture = picture * lamp(rng, height, width, float(rng.uniform(0, 1.1)))[..., None]
-    if rng.random() < 0.35:  # an exposure that uses the sensor's range, often with burnt-out spots
-        picture = picture * float(rng.uniform(0.75, 1.25) / (np.percentile(picture, 90) + 0.05))
+    if rng.random() < 0.35:  # an exposure that uses the sensor's range
+        picture = picture * float(rng.uniform(0.65, 1.08) / (np.percentile(picture, 90) + 0.05))
     if rng.random() < 0.4:
         picture = np.repeat((picture @ _grey_weights(rng))[..., None], 3, axis=2)
     picture = np.clip(picture, 0, 1) ** float(np.exp(rng.normal(0, 0.25)))
@@ -55,7 +55,7 @@ def _streak(rng: np.random.Generator) -> Plane:
     size = int(rng.choice([3, 5, 7]))
     kernel = np.zeros((size, size), np.float32)
     turn, reach = rng.uniform(0, np.pi), size / 2
-    step = (int(round(reach * np.cos(turn))), int(round(reach * np.sin(turn))))
+    step = (round(float(reach * np.cos(turn))), round(float(reach * np.sin(turn))))
     middle = size // 2
     cv2.line(
         kernel, (middle - step[0], middle - step[1]), (middle + step[0], middle + step[1]), 1.0

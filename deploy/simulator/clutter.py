@@ -89,7 +89,7 @@ def _cable(picture: Rgb, rng: np.random.Generator) -> Rgb:
     """A cable, thread or crack: a long thin wandering line."""
     height, width = picture.shape[:2]
     steps = np.cumsum(rng.normal(0, 1, (12, 2)), axis=0) * width * 0.06
-    points = (steps + (rng.uniform(0, width), rng.uniform(0, height))).astype(np.int32)
+    points = (steps + np.array([rng.uniform(0, width), rng.uniform(0, height)])).astype(np.int32)
     cv2.polylines(picture, [points], False, _paint(rng), int(rng.integers(1, 4)), cv2.LINE_AA)
     return picture
 

@@ -106,10 +106,10 @@ def fish_from_the_side(rng: np.random.Generator) -> Figure:
     belly = np.array([(-0.1, 0.8 * high), (-0.12, high + 0.1), (0.1, 0.8 * high)])
     parts = [Part(tail, "second"), Part(fin, "second", 0.9), Part(belly, "second", 0.9)]
     parts.append(Part(tube(back, radii), "body"))
-    for x in np.linspace(-0.25, 0.25, int(rng.integers(0, 5))):
-        parts.append(
-            Part(limb([(x, -0.8 * high), (x, 0.8 * high)], 0.03, 0.02), "second", opacity=0.7)
-        )
+    parts += [
+        Part(limb([(x, -0.8 * high), (x, 0.8 * high)], 0.03, 0.02), "second", opacity=0.7)
+        for x in np.linspace(-0.25, 0.25, int(rng.integers(0, 5)))
+    ]
     parts.append(Part(ellipse(0.08, 0.03, 0.09, 0.04, 0.4), "second", 1.1))
     parts.append(Part(ellipse(0.36, -0.02, 0.035, 0.035), "second", 1.4))
     parts.append(Part(ellipse(0.36, -0.02, 0.02, 0.02), "eye"))
@@ -216,8 +216,7 @@ def face(rng: np.random.Generator) -> Figure:
     parts.append(Part(ellipse(0, -0.05, wide, rng.uniform(0.2, 0.28)), "body"))
     parts.append(Part(ellipse(0, 0.07, 0.12, 0.09), "second", 1.1))
     parts.append(Part(ellipse(0, 0.03, 0.04, 0.03), "skin"))
-    for way in (1, -1):
-        parts.append(Part(ellipse(way * 0.12, -0.08, 0.04, 0.035), "eye"))
+    parts += [Part(ellipse(way * 0.12, -0.08, 0.04, 0.035), "eye") for way in (1, -1)]
     return Figure(tuple(parts), top_down=False)
 
 
@@ -233,8 +232,10 @@ def crawler(rng: np.random.Generator) -> Figure:
             foot = back[i] + way * side[i] * (fat + rng.uniform(0.04, 0.16))
             parts.append(Part(limb([tuple(back[i]), tuple(foot)], 0.04, 0.02), "body", 0.85))
     parts.append(Part(tube(back, radii), "body"))
-    for i in range(3, 21, 3):
-        parts.append(Part(tube(back[i : i + 2], 0.9 * radii[i : i + 2]), "second", opacity=0.35))
+    parts += [
+        Part(tube(back[i : i + 2], 0.9 * radii[i : i + 2]), "second", opacity=0.35)
+        for i in range(3, 21, 3)
+    ]
     for way in (1, -1):
         eye = back[-2] + way * side[-2] * 0.4 * fat
         parts.append(Part(ellipse(*eye, 0.02, 0.02), "eye"))

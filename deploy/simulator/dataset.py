@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -66,7 +65,7 @@ def _write(scene: Scene, picture: Path, label: Path, index: int) -> None:
         )
     half = label.with_suffix(".part")
     half.write_text("".join(rows))
-    os.replace(half, label)
+    half.replace(label)
 
 
 def write_yaml(path: Path, *, train: list[Path], val: Path) -> Path:

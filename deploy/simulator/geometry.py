@@ -80,7 +80,7 @@ def ellipse(x: float, y: float, a: float, b: float, angle: float = 0.0, points: 
     """An ellipse with half axes a, b (body lengths), turned by `angle` radians."""
     t = np.linspace(0, 2 * np.pi, points, endpoint=False)
     flat = np.stack([a * np.cos(t), b * np.sin(t)], axis=1)
-    return turned(flat, angle) + (x, y)
+    return turned(flat, angle) + np.array([x, y])
 
 
 def turned(points: Points, angle: float) -> Points:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.simulator import backgrounds, creatures, rodents
-from deploy.simulator.backgrounds import Background, any_colour
+from deploy.simulator.backgrounds import any_colour
 from deploy.simulator.camera import photograph
 from deploy.simulator.clutter import scatter
+from deploy.simulator.compositing import extent, paste, window
 from deploy.simulator.geometry import Figure
 from deploy.simulator.sprites import Coat, Rgb, Sprite, draw
 
@@ -32,6 +33,7 @@ HELD_OUT_SHAPES: tuple[tuple[Shape, float], ...] = ((creatures.lizard, 1), (crea
 SIZES = ((320, 240), (320, 320), (320, 256), (320, 180), (256, 320), (320, 288))  # width, height
 MIN_VISIBLE = 0.35  # share of a body that must show, else the animal is not placed at all
 MIN_SIDE_PX = 8
+MIN_CONTRAST = 0.045  # mean difference from what lies behind, 0..1; less cannot be seen
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,12 @@ def render_scene(rng: np.random.Generator, families: Families = "training") -> S
         if rng.random() < 0.12:
             shape = _pick(rng, shapes)
         sprite = _some_sprite(rng, shape, coat, scale, (width, height))
-        if _fits(sprite, owner, areas):
+        if _fits(sprite, owner, areas) and _stands_out(sprite, picture):
             picture = paste(picture, sprite, shadow=shadow)
             _claim(sprite, owner, areas)
     if rng.random() < 0.15:
         picture, owner = _something_in_front(picture, owner, areas, rng)
-    boxes = [_extent(owner == i + 1) for i in range(len(areas))]
+    boxes = [extent(owner == i + 1) for i in range(len(areas))]
     return Scene(photograph(picture, rng), np.array([b for b in boxes if b]).reshape(-1, 4))
 
 
@@ -128,41 +130,16 @@ def _some_sprite(
     )
 
 
-def _overlap(sprite: Sprite, height: int, width: int) -> tuple[slice, slice, slice, slice]:
-    """Rows and columns of the picture that the sprite covers, then the same in the sprite."""
-    rows, cols = sprite.alpha.shape
-    top, left = max(0, sprite.y), max(0, sprite.x)
-    bottom, right = max(top, min(height, sprite.y + rows)), max(left, min(width, sprite.x + cols))
-    inside = (slice(top - sprite.y, bottom - sprite.y), slice(left - sprite.x, right - sprite.x))
-    return slice(top, bottom), slice(left, right), *inside
-
-
-def paste(picture: Rgb, sprite: Sprite, *, shadow: float = 0.0) -> Rgb:
-    """`picture` with the sprite over it, and its contact shadow when `shadow` (0..1) is not zero."""
-    height, width = picture.shape[:2]
-    y, x, v, u = _overlap(sprite, height, width)
-    if shadow > 0:
-        soft = max(1.0, 0.03 * max(sprite.alpha.shape))
-        ground = np.zeros((height, width), np.float32)
-        ground[y, x] = sprite.alpha[v, u]
-        shift = np.array([[1, 0, soft], [0, 1, soft]], np.float32)
-        ground = cv2.warpAffine(cv2.GaussianBlur(ground, (0, 0), soft), shift, (width, height))
-        picture = picture * (1 - shadow * ground)[..., None]
-    cover = sprite.alpha[v, u][..., None]
-    picture[y, x] = picture[y, x] * (1 - cover) + sprite.colour[v, u]
-    return picture
-
-
 def _fits(sprite: Sprite, owner: NDArray[np.int32], areas: list[float]) -> bool:
     """Whether enough of this animal, and of every one that it hides, would stay visible."""
-    y, x, v, u = _overlap(sprite, *owner.shape)
+    y, x, v, u = window(sprite, *owner.shape)
     solid = sprite.body[v, u] > 0.5
     if (
         solid.sum() < MIN_VISIBLE * 1.6 * (sprite.body > 0.5).sum()
         or solid.sum() < MIN_SIDE_PX**2 / 3
     ):
         return False
-    box = _extent(solid)
+    box = extent(solid)
     if box is None or max(box[2] - box[0], box[3] - box[1]) < MIN_SIDE_PX:
         return False
     under = owner[y, x]
@@ -173,8 +150,16 @@ def _fits(sprite: Sprite, owner: NDArray[np.int32], areas: list[float]) -> bool:
     return True
 
 
+def _stands_out(sprite: Sprite, picture: Rgb) -> bool:
+    y, x, v, u = window(sprite, *picture.shape[:2])
+    cover = sprite.alpha[v, u]
+    behind = picture[y, x] * cover[..., None]
+    difference = np.abs(sprite.colour[v, u] - behind).sum() / 3 / (cover.sum() + 1e-6)
+    return bool(difference > MIN_CONTRAST)
+
+
 def _claim(sprite: Sprite, owner: NDArray[np.int32], areas: list[float]) -> None:
-    y, x, v, u = _overlap(sprite, *owner.shape)
+    y, x, v, u = window(sprite, *owner.shape)
     owner[y, x][sprite.alpha[v, u] > 0.5] = 0
     owner[y, x][sprite.body[v, u] > 0.5] = len(areas) + 1
     areas.append(float((sprite.body > 0.5).sum()))
@@ -201,11 +186,3 @@ def _something_in_front(
             return picture, owner
     cover = mask[..., None]
     return picture * (1 - cover) + any_colour(rng) * cover, hidden
-
-
-def _extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
-    """The tightest box about the true pixels (left, top, right, bottom), None for an empty mask."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    return float(cols[0]), float(rows[0]), float(cols[-1] + 1), float(rows[-1] + 1)

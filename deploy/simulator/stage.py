@@ -10,8 +10,8 @@ import numpy as np
 from deploy.simulator import creatures
 from deploy.simulator.backgrounds import fractal
 from deploy.simulator.camera import lamp
+from deploy.simulator.compositing import paste
 from deploy.simulator.motion import Field
-from deploy.simulator.scenes import paste
 from deploy.simulator.sprites import Coat, Plane, Rgb, draw, smooth_noise
 
 WALL = 0.075  # of the picture's height
