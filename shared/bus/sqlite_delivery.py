@@ -20,6 +20,7 @@ from shared.bus.sqlite_store import Store
 log = get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 0.02  # in the event loop, where the file system has no pipes
 TIDY_EVERY_S = 600.0
 BURST = 10  # messages per turn of the event loop, so that results of running tasks are read too
 _SOON_S = 0.001
@@ -38,7 +39,7 @@ class Delivery:
         self._next_due = LOOK_EVERY_S  # seconds until a delayed message is due
         self._owed: list[Callable[[], None]] = []
         self._loop: Any = None
-        self._every_second: Any = None
+        self._repeated: Any = None
         self._timer_at = 0.0
 
     @property
@@ -83,18 +84,23 @@ class Delivery:
             self.bell.wait(until - now)
 
     def join_loop(self, loop: Any) -> None:
-        """Deliver from kombu's event loop from now on."""
+        """Deliver from kombu's event loop from now on.
+
+        All work is done when the loop reads the bell, and timers only ring it: what the loop calls
+        before it sleeps (`on_tick`) has no order, and the pool would send our task a second late.
+        """
         self._loop = loop
-        loop.on_tick.add(self._tick)
-        self._every_second = loop.call_repeatedly(LOOK_EVERY_S, self.look_soon)
         if self.bell.pipe is not None:
-            loop.add_reader(self.bell.pipe, _nothing)  # `_turn` reads it
+            loop.add_reader(self.bell.pipe, self._work)
+            self._repeated = loop.call_repeatedly(LOOK_EVERY_S, self.look_soon)
+        else:
+            self._repeated = loop.call_repeatedly(POLL_EVERY_S, self._work)
+        self.look_soon()
 
     def close(self) -> None:
         """Leave the loop and take the bell down."""
         if self._loop is not None:
-            self._loop.on_tick.discard(self._tick)
-            self._every_second.cancel()
+            self._repeated.cancel()
             if self._bell is not None and self._bell.pipe is not None:
                 self._loop.remove_reader(self._bell.pipe)
             self._loop = None
@@ -102,22 +108,19 @@ class Delivery:
             self._bell.close()
             self._bell = None
 
-    def _tick(self) -> None:
+    def _work(self) -> None:
         for _ in range(BURST):
             if not self._turn():
-                break
-        else:
-            self.bell.ring()
-        self._wake_loop_in_time()
+                self._expect_due()
+                return
+        self.bell.ring()  # there may be more, after the loop did its other work
 
-    def _wake_loop_in_time(self) -> None:
-        """Set a timer for a delayed message; the loop computed its sleep before we ran, so ring too."""
+    def _expect_due(self) -> None:
+        """Set the loop's timer when a message is due before the next regular look."""
         now = time.monotonic()
-        if self._next_due >= LOOK_EVERY_S or now < self._timer_at <= self._look_at:
-            return
-        self._timer_at = max(self._look_at, now)
-        self._loop.call_later(self._timer_at - now, _nothing)
-        self.bell.ring()
+        if self._next_due < LOOK_EVERY_S and not now < self._timer_at <= self._look_at:
+            self._timer_at = self._look_at
+            self._loop.call_later(max(0.0, self._look_at - now), self.look_soon)
 
     def _turn(self) -> bool:
         """Look if there is reason to; True when a message was delivered."""
@@ -149,7 +152,3 @@ class Delivery:
         except sqlite3.OperationalError as error:
             log.warning("The broker file cannot be kept in order now: %s", error)
             self._owed = owed + self._owed
-
-
-def _nothing() -> None:
-    """Wake the loop; the work is done in `Delivery._tick`."""

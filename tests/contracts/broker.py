@@ -63,7 +63,8 @@ class BrokerContract:
     def test_a_topic_reaches_each_interested_queue_once(self, connection: Connection) -> None:
         exchange = topic()
         exact, star, hash_, other = (
-            queue(exchange, key) for key in ("media.video.requested", "media.*.requested", "media.#", "x.#")
+            queue(exchange, key)
+            for key in ("media.video.requested", "media.*.requested", "media.#", "x.#")
         )
         for each in (exact, star, hash_, other):
             each(connection.default_channel).declare()
@@ -175,10 +176,8 @@ class BrokerContract:
     def test_a_mandatory_message_without_a_queue_is_an_error(self, connection: Connection) -> None:
         exchange = topic()
         exchange(connection.default_channel).declare()
-        with pytest.raises(Exception, match="nobody.listens|NO_ROUTE"):
-            Producer(connection, exchange).publish(
-                {}, routing_key="nobody.listens", mandatory=True
-            )
+        with pytest.raises(Exception, match=r"nobody\.listens|NO_ROUTE"):
+            Producer(connection, exchange).publish({}, routing_key="nobody.listens", mandatory=True)
 
     def test_purge_empties_and_delete_removes(self, connection: Connection) -> None:
         exchange = topic()

@@ -53,9 +53,18 @@ class Mesh:
             "OMP_NUM_THREADS": "1",
         }
         worker = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "tests.shared.bus.sqlite_app", "worker"]
-            + ["-c", str(concurrency), "-l", "INFO", "-n", f"{service}-{len(self.workers)}@here"]
-            + ["--without-gossip", "--without-mingle", "--without-heartbeat"],
+            [
+                *(sys.executable, "-m", "celery", "-A", "tests.shared.bus.sqlite_app", "worker"),
+                *(
+                    "-c",
+                    str(concurrency),
+                    "-l",
+                    "INFO",
+                    "-n",
+                    f"{service}-{len(self.workers)}@here",
+                ),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ],
             cwd=ROOT,
             env=environment,
             stdout=(self.log.parent / "workers.txt").open("ab"),
@@ -97,6 +106,15 @@ class Mesh:
         self.app.close()
         for worker in self.workers:
             self.stop(worker)
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """One worker with one slot, for the tests that leave it alive; each uses words of its own."""
+    made = Mesh(tmp_path_factory.mktemp("steady"))
+    made.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from celery import Celery, bootsteps
 from kombu import Consumer, Exchange, Queue
 
+from shared.bus.pool_watch import PoolWatch
 from shared.bus.sqlite_transport import register
 
 URL = os.environ.get("BROKER_UNDER_TEST", "actverse+sqlite:///unused.db")
@@ -29,7 +30,7 @@ def task_queue(service: str) -> Queue:
         service,
         TASKS,
         routing_key=service,
-        queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 3},
+        queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 2},
     )
 
 
@@ -151,5 +152,5 @@ class Events(bootsteps.ConsumerStep):
         message.ack()
 
 
-if SERVICE != "client":
-    app.steps["consumer"].add(Events)
+app.steps["consumer"].add(Events)
+app.steps["worker"].add(PoolWatch)

@@ -50,9 +50,11 @@ class TestUrls:
         assert BrokerUrl.parse("actverse+sqlite:////data/b.db").path == Path("/data/b.db")
         assert BrokerUrl.parse("sqlite:///b.db?synchronous=full").synchronous == "FULL"
 
-    @pytest.mark.parametrize("url", ["redis://here", "sqlite://", "sqlite:///", "sqlite:///b.db?x=1"])
+    @pytest.mark.parametrize(
+        "url", ["redis://here", "sqlite://", "sqlite:///", "sqlite:///b.db?x=1"]
+    )
     def test_other_urls_are_refused_with_a_sentence(self, url: str) -> None:
-        with pytest.raises(Invalid, match="broker file|unknown option"):
+        with pytest.raises(Invalid, match=r"broker file|unknown option"):
             BrokerUrl.parse(url)
 
     def test_the_options_reach_the_file(self, file: Path) -> None:
@@ -238,7 +240,9 @@ class TestProcesses:
         bound = queue(exchange, "k")
         bound(connection.default_channel).declare()
         Producer(connection, exchange).publish({"n": 1}, routing_key="k")
-        child = multiprocessing.get_context("fork").Process(target=_claim_and_die, args=(file, bound.name))
+        child = multiprocessing.get_context("fork").Process(
+            target=_claim_and_die, args=(file, bound.name)
+        )
         child.start()
         child.join()
         assert bound(connection.default_channel).get() is None
@@ -252,7 +256,9 @@ class TestProcesses:
         bound(connection.default_channel).declare()
         fetched_before = Producer(connection, exchange)
         fetched_before.publish({"n": 0}, routing_key="k")
-        held = fetched(connection, bound)  # the parent holds a message and an open file while it forks
+        held = fetched(
+            connection, bound
+        )  # the parent holds a message and an open file while it forks
         context = multiprocessing.get_context("fork")
         children = [
             context.Process(target=_publish, args=(file, exchange.name, 50)) for _ in range(3)
@@ -288,7 +294,7 @@ class TestProcesses:
 class TestTransactions:
     def test_an_inner_transaction_commits_with_the_outer_one(self, file: Path) -> None:
         database = Database(file)
-        with pytest.raises(LookupError), database.transaction():
+        with pytest.raises(LookupError), database.transaction():  # noqa: PT012 - the block is the test
             with database.transaction():
                 database.rows("INSERT INTO exchange VALUES ('a', 'topic')")
             raise LookupError
@@ -300,7 +306,7 @@ class TestTransactions:
         with database.transaction():
             database.rows("INSERT INTO exchange VALUES ('a', 'topic')")
             database.after_commit(lambda: rung.append("outer"))
-            with pytest.raises(LookupError), database.transaction():
+            with pytest.raises(LookupError), database.transaction():  # noqa: PT012 - the block is the test
                 database.rows("INSERT INTO exchange VALUES ('b', 'topic')")
                 database.after_commit(lambda: rung.append("inner"))
                 raise LookupError
