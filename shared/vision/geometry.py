@@ -103,15 +103,18 @@ def to_source(xyxy: NDArray[np.float32], letterbox: Letterbox) -> NDArray[np.flo
 
 def iou_matrix(a_xyxy: NDArray[np.floating], b_xyxy: NDArray[np.floating]) -> NDArray[np.floating]:
     """Intersection over union (n, m), 0..1, of boxes (n, 4) and (m, 4); 0 where both are empty."""
-    top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
-    bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    intersection = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    a_left, a_top, a_right, a_bottom = a_xyxy.T[:, :, None]
+    b_left, b_top, b_right, b_bottom = b_xyxy.T[:, None, :]
+    width = np.minimum(a_right, b_right) - np.maximum(a_left, b_left)
+    height = np.minimum(a_bottom, b_bottom) - np.maximum(a_top, b_top)
+    intersection = np.maximum(width, 0) * np.maximum(height, 0)
     union = _area(a_xyxy)[:, None] + _area(b_xyxy)[None, :] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
 def _area(xyxy: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None).prod(axis=1)
+    side = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
+    return side[:, 0] * side[:, 1]
 
 
 def _suppressed(

@@ -35,6 +35,7 @@ from services.model_inference.engines.port import (
 from services.model_inference.engines.tracker import WEAK_CONFIDENCE, Tracker
 from services.model_inference.errors import ModelMismatch, ModelTooSlow, VideoUnreadable
 from shared.progress.report import Report, silent
+from shared.serving.config_pbtxt import MAX_BATCH_SIZE
 from shared.serving.port import Batch, ModelServer, ModelSpec, RawOutput
 from shared.vision.boxes import Detections, Letterbox
 from shared.vision.geometry import letterbox, non_max_suppression, to_batch
@@ -218,6 +219,7 @@ class Batches:
         stride = 1 + settings.frame_skip
         taken: list[tuple[NDArray[np.uint8], Letterbox, source.Frame]] = []
         in_chunk = 0
+        in_request = min(settings.batch_size, MAX_BATCH_SIZE)
         with closing(source.frames(self._video, self._after)) as frames:
             for frame in frames:
                 self.covered = frame.number + 1
@@ -227,7 +229,7 @@ class Batches:
                 in_chunk = (in_chunk + 1) % settings.chunk_frames
                 self._analysed += 1
                 at_end = limit is not None and self._analysed >= limit
-                if len(taken) == settings.batch_size or not in_chunk or at_end:
+                if len(taken) == in_request or not in_chunk or at_end:
                     yield _prepared(taken)
                     taken = []
                 if at_end:

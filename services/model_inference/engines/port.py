@@ -23,8 +23,9 @@ class AnalysisSettings(BaseModel):
     """0..1; of two boxes of a class overlapping more than this the weaker one is dropped. Lower
     than the 0.7 of ultralytics: two boxes on one animal are worse than two huddled animals in one."""
 
-    batch_size: int = Field(default=8, ge=1, le=64)
-    """Frames a request; more save round trips, and cost 1.2 MB each at 320 px, 4.9 MB at 640."""
+    batch_size: int = Field(default=4, ge=1, le=64)
+    """Frames a request, as far as the model's own limit allows; more save round trips, and cost
+    1.2 MB each at 320 px, 4.9 MB at 640. On a CPU more than a few gain nothing."""
 
     frame_skip: int = Field(default=0, ge=0, le=100_000)
     """Frames left out after each analysed one: 0 takes all, 1 every second."""
@@ -32,7 +33,7 @@ class AnalysisSettings(BaseModel):
     max_frames: int | None = Field(default=None, ge=1)
     """Analyse at most so many frames (skipped ones do not count), from the start; None: all."""
 
-    in_flight: int = Field(default=2, ge=1, le=16)
+    in_flight: int = Field(default=3, ge=1, le=16)
     """Requests that wait for the server at once, so that it never waits for us."""
 
     chunk_frames: int = Field(default=500, ge=1, le=100_000)

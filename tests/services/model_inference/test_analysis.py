@@ -285,6 +285,33 @@ def test_three_frames_are_enough(server, tmp_path):
     assert (summary.frames, summary.detections, summary.chunks) == (3, 6, 1)
 
 
+def test_the_real_three_frame_video(server, tmp_path):
+    clip = (ROOT / "../shared/data/vision/flies/small_robot_3_frame.mp4").resolve()
+    if not clip.is_file():
+        pytest.skip("the media beside the checkout (../shared/data) are absent")
+    summary = analyse(clip, server.model, server, AnalysisSettings(), tmp_path / "work")
+    assert (summary.frames, summary.analysed_frames) == (3, 3)
+
+
+def test_through_a_real_model_server_with_large_batches(video, server, onnx_file, tmp_path):
+    """The rows do not depend on the server; more frames than a request may hold are split."""
+    from shared.serving.onnx_server import OnnxRuntimeServer
+    from shared.serving.repository import ModelRepository
+
+    repository = ModelRepository(tmp_path / "models", intra_op_threads=1)
+    spec = repository.write(
+        "squares", 3, onnx_file, classes=["red", "blue"], task="detect", image_size=128
+    )
+    real = OnnxRuntimeServer(repository, "a test")
+    analyse(video, spec, real, AnalysisSettings(batch_size=64), tmp_path / "real")
+    real.close()
+    analyse(video, server.model, server, SMALL, tmp_path / "small")
+    assert (
+        write_csv(tmp_path / "real", tmp_path / "a").read_bytes()
+        == write_csv(tmp_path / "small", tmp_path / "b").read_bytes()
+    )
+
+
 def test_bad_files_are_named_with_a_reason(server, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("this is not a video")
