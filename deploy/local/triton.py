@@ -41,6 +41,7 @@ __all__ = ["TritonProcess", "available", "become", "command", "free_ports", "wai
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Triton's Python backend keeps its regions
+REGION = "actverse-triton-{}-"  # by gRPC port: no other server of this machine has the same
 READY_S = 60.0  # a cold disk needs some 10 s, a warm one 1-3 s
 EXIT_S = 5  # how long Triton may finish requests in flight when it is told to end
 
@@ -63,9 +64,7 @@ def become(venv: Path, repository: Path, ports: tuple[int, int, int]) -> None:
     put_stub(wheel)
     repository.mkdir(parents=True, exist_ok=True)
     http_port, grpc_port, metrics_port = map(str, ports)
-    region = f"actverse-triton-{grpc_port}-"
-    for left in SHARED_MEMORY.glob(f"{region}*"):  # a killed server cannot remove its own
-        left.unlink(missing_ok=True)
+    remove_shared_memory(int(grpc_port))  # a killed server could not do so itself
     argv = [str(wheel.server), f"--model-repository={repository}"]
     argv += [f"--backend-directory={wheel.backends}", "--model-control-mode=explicit"]
     argv += [f"--load-model={name}" for name in ModelRepository(repository, "python").to_load()]
@@ -77,8 +76,14 @@ def become(venv: Path, repository: Path, ports: tuple[int, int, int]) -> None:
     # idle cost: fewer threads, and no polling of processor or graphics card
     argv += ["--http-thread-count=2", "--allow-cpu-metrics=false", "--allow-gpu-metrics=false"]
     argv += ["--metrics-interval-ms=60000"]
-    argv += [f"--backend-config=python,shm-region-prefix-name={region}"]
+    argv += [f"--backend-config=python,shm-region-prefix-name={REGION.format(grpc_port)}"]
     os.execve(wheel.server, argv, wheel.environment(venv))  # noqa: S606 - no shell wanted
+
+
+def remove_shared_memory(grpc_port: int) -> None:
+    """Remove the regions that a server on this port left behind; call it only when none runs."""
+    for left in SHARED_MEMORY.glob(f"{REGION.format(grpc_port)}*"):
+        left.unlink(missing_ok=True)
 
 
 def free_ports(count: int) -> list[int]:
@@ -154,6 +159,7 @@ class TritonProcess:
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
+        remove_shared_memory(self.grpc_port)
 
     def kill(self) -> None:
         """End it without warning, as a crash would."""

@@ -38,6 +38,8 @@ class Wheel:
     def environment(self, venv: Path) -> dict[str, str]:
         """What tritonserver and its stub processes need to find python3, its packages, libpython."""
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+        # a __pycache__ beside model.py would look like a changed model at every load
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
         env["PATH"] = f"{venv / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["LD_LIBRARY_PATH"] = os.pathsep.join(
             part for part in (self.libdir, env.get("LD_LIBRARY_PATH", "")) if part

@@ -52,6 +52,7 @@ class TritonModelServer:
         self._lock = threading.Lock()
         self._client: Any = None
         self._pid = 0  # of the process that opened it
+        self._dead: set[str] = set()  # models whose Python process was found dead
         self._lost: Any = None  # the connection that found nobody
 
     def alive(self) -> str:
@@ -132,6 +133,11 @@ class TritonModelServer:
         future: Future[RawOutput] = Future()
         future.set_running_or_notify_cancel()  # the answer cannot be taken back, so nobody may cancel
 
+        try:
+            self._revive(spec.name)
+        except ActverseError as error:
+            future.set_exception(error)
+            return future
         client = self._connection()
 
         def answered(result: Any, error: Exception | None) -> None:
@@ -180,13 +186,28 @@ class TritonModelServer:
             self._client, self._pid, self._lost = client, os.getpid(), None
             return client
 
+    def _revive(self, name: str) -> None:
+        """Start the Python process of a model again after it died; Triton itself does not.
+
+        A plain load would find nothing changed. Loading the same configuration with one more
+        parameter makes Triton replace the model, and nobody sees it absent meanwhile.
+        """
+        with self._lock:
+            if name not in self._dead:
+                return
+            self._dead.discard(name)
+        answer = self._ask("get_model_config", name, client_timeout=SHORT_S, as_json=True)
+        answer["config"]["parameters"]["revived"] = {"string_value": str(time.time_ns())}
+        config = json.dumps(answer["config"])
+        self._ask("load_model", name, client_timeout=self.load_timeout_s, config=config)
+
     def _index(self) -> list[Any]:
         return list(self._ask("get_model_repository_index", client_timeout=SHORT_S).models)
 
-    def _ask(self, verb: str, *args: str, client_timeout: float) -> Any:
+    def _ask(self, verb: str, *args: str, client_timeout: float, **named: Any) -> Any:
         client = self._connection()
         try:
-            return getattr(client, verb)(*args, client_timeout=client_timeout)
+            return getattr(client, verb)(*args, client_timeout=client_timeout, **named)
         except Exception as error:
             raise self._explained(error, args[0] if args else "", client) from error
 
@@ -208,9 +229,10 @@ class TritonModelServer:
             explained = NotFound(
                 f"{where} has not loaded this version of {name} ({said}); deploy it first."
             )
-        elif "tub process" in said:  # Triton starts a dead Python process again by itself
+        elif "tub process" in said:  # the next request starts it again
+            self._dead.add(name)
             explained = Unavailable(
-                f"{where} lost the process that runs {name} and restarts it ({said})."
+                f"{where} lost the process that runs {name} ({said}); it will be started again."
             )
         elif status == "DEADLINE_EXCEEDED":
             explained = Unavailable(f"{where} did not answer in time; it hangs or is overloaded.")

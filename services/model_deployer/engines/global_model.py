@@ -1,0 +1,110 @@
+"""Puts the model that everybody starts from on the server: the shipped one, or the operator's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from services.model_deployer.engines.port import exporter
+from services.model_deployer.errors import WeightsAbsent
+from shared.errors import Conflict, NotFound
+from shared.serving.port import ModelServer, ModelSpec
+from shared.serving.repository import ModelRepository, sha256_of
+
+NAME = "global"
+
+
+def install_global(
+    repository: ModelRepository,
+    server: ModelServer,
+    models_dir: Path,
+    global_weights: str | None,
+    shipped: Path,
+) -> ModelSpec:
+    """Write the global model into the repository if it changed, load it if needed; its description.
+
+    `shipped` is the folder with model.onnx and model.json (name, classes, task, image_size,
+    onnx_sha256). `global_weights` names other weights: a path, or a file in `models_dir`; they are
+    the operator's own word, so they are opened, and nothing is ever downloaded. Going back from
+    them to the shipped model serves the shipped version again. May run at every start: when
+    nothing changed it costs one file's digest and one question to the server.
+
+    Raises `WeightsAbsent`, `NotFound` or `Conflict` for files that are missing or damaged, and
+    whatever the server says about the model.
+    """
+    if global_weights:
+        spec = _write_operators(repository, models_dir, global_weights)
+    else:
+        spec = _write_shipped(repository, shipped)
+    # the chosen version is the newest one served, also after a newer one was given up
+    repository.serve(NAME, [v for v in repository.served(NAME) if v <= spec.version])
+    if not _loaded(server, spec):
+        server.load(NAME)
+    return spec
+
+
+def restore(repository: ModelRepository, server: ModelServer) -> list[str]:
+    """Load every model that belongs on the server and is not there; their names.
+
+    For a production Triton that came back empty; the embedded one loads them itself at its start.
+    """
+    ready = {(m.name, m.version) for m in server.models() if m.state == "READY"}
+    absent = [
+        name
+        for name in repository.to_load()
+        if not {(name, version) for version in repository.served(name)} <= ready
+    ]
+    for name in absent:
+        server.load(name)
+    return absent
+
+
+def _write_shipped(repository: ModelRepository, shipped: Path) -> ModelSpec:
+    onnx, about = shipped / "model.onnx", shipped / "model.json"
+    if not onnx.is_file() or not about.is_file():
+        raise NotFound(
+            f"The shipped global model is absent ({onnx}); restore triton_models/global from the repository, "
+            "or set GLOBAL_WEIGHTS to other weights."
+        )
+    said = json.loads(about.read_text())
+    if sha256_of(onnx) != said["onnx_sha256"]:
+        raise Conflict(
+            f"{onnx} is not the file that model.json describes; restore both from the repository."
+        )
+    return repository.write(
+        NAME, None, onnx, classes=said["classes"], task=said["task"], image_size=said["image_size"]
+    )
+
+
+def _write_operators(repository: ModelRepository, models_dir: Path, named: str) -> ModelSpec:
+    weights = _found(models_dir, named)
+    digest = sha256_of(weights)
+    # the converted file stays beside the operator's models, so that a restart does not convert again
+    exported = exporter(weights.parent).export(
+        weights, models_dir / ".converted" / f"{digest}.onnx", expected_sha256=digest
+    )
+    return repository.write(
+        NAME,
+        None,
+        exported.onnx,
+        classes=exported.classes,
+        task=exported.task,
+        image_size=exported.image_size,
+    )
+
+
+def _found(models_dir: Path, named: str) -> Path:
+    for place in (models_dir / named, Path(named).expanduser()):
+        if place.is_file():
+            return place.resolve()
+    raise WeightsAbsent(
+        f"GLOBAL_WEIGHTS={named} is neither a file in {models_dir} nor a path; put the file there "
+        "(nothing is downloaded), or unset it to use the shipped global model."
+    )
+
+
+def _loaded(server: ModelServer, spec: ModelSpec) -> bool:
+    try:
+        return server.spec(NAME) == spec
+    except NotFound:
+        return False

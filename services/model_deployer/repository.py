@@ -1,0 +1,26 @@
+"""Every query of the deployer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared.db.models import Deployment, Model
+from shared.errors import NotFound
+
+
+def registered(session: Session, path: str) -> Model:
+    """The model that lies under `path`; only registered ones are ever opened."""
+    found = session.scalar(select(Model).where(Model.path == path.rstrip("/")))
+    if found is None:
+        raise NotFound(
+            f"No registered model lies at {path!r}; a path looks like models/<name>/<n>."
+        )
+    return found
+
+
+def remember_deployment(session: Session, deployment_id: str, **columns: Any) -> None:
+    """A version is served; a second time changes nothing."""
+    session.merge(Deployment(id=deployment_id, **columns))

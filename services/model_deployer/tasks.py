@@ -1,0 +1,108 @@
+"""Weights to ONNX, ONNX to the model server; nothing goes on that answers differently."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
+
+from services.model_deployer import repository
+from services.model_deployer.schemas import ConversionJob, DeploymentJob
+from shared.flow.work import Backoff, Run, task
+from shared.storage.trees import fetch_folder
+
+SERVER_TRIES = Backoff(times=8, first_s=1, most_s=30)
+
+
+def _frames(run: Run, frame_path: str | None) -> list[Path]:
+    """The frames that the parity gate looks at."""
+    if frame_path is None:
+        return []
+    return sorted(fetch_folder(run.platform.storage, frame_path).glob("*.jpg"))
+
+
+@task()
+def export_onnx(job: ConversionJob, run: Run) -> ConversionJob:
+    """Write the ONNX file beside the registered weights."""
+    from services.model_deployer.engines.port import exporter
+
+    storage = run.platform.storage
+    with run.platform.reads() as session:
+        model = repository.registered(session, job.model_path)
+    weights = storage.fetch(f"{model.path}/model.pt")
+    key = f"{model.path}/model.onnx"
+    made = exporter(storage.local("models/root").parent).export(
+        weights,
+        storage.local(key),
+        model.image_size,
+        expected_sha256=model.weights_sha256,
+        report=run.report,
+    )
+    storage.keep(key)
+    return job.having(
+        onnx_path=key,
+        onnx_sha256=made.sha256,
+        classes=list(made.classes),
+        image_size=made.image_size,
+    )
+
+
+@task()
+def check_parity(job: ConversionJob, run: Run) -> ConversionJob:
+    """The ONNX file must see in eight frames what the weights see."""
+    from services.model_deployer.engines.parity import (
+        drawn_batch,
+        frames_batch,
+        weights_against_onnx,
+    )
+
+    storage = run.platform.storage
+    with run.platform.reads() as session:
+        model = repository.registered(session, job.model_path)
+    frames = _frames(run, job.frame_path)
+    size = int(job.image_size or model.image_size)
+    found = weights_against_onnx(
+        storage.fetch(f"{model.path}/model.pt"),
+        storage.fetch(str(job.onnx_path)),
+        frames_batch(frames, size) if frames else drawn_batch(size),
+        registry=storage.local("models/root").parent,
+        expected_sha256=model.weights_sha256,
+    )
+    run.report(1.0, f"ONNX agrees with the weights on {found.frames} frames")
+    return job.having(parity=found.figures())
+
+
+@task(retry=SERVER_TRIES)
+def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
+    """Write the repository, load the version, and compare the server's answers with the file."""
+    from services.model_deployer.engines.deployment import deploy
+    from shared.serving.repository import ModelRepository
+
+    settings = run.platform.settings.model
+    done = deploy(
+        ModelRepository(settings.repository, settings.platform),
+        run.platform.model_server(),
+        job.model,
+        job.version,
+        run.platform.storage.fetch(job.onnx_path, job.onnx_sha256),
+        classes=job.classes,
+        image_size=job.image_size,
+        frames=_frames(run, job.frame_path),
+        kept_versions=settings.kept_versions,
+        report=run.report,
+    )
+    deployment_id = str(uuid5(NAMESPACE_OID, f"{job.task_id}/{run.ref.step_run_id}"))
+    with run.platform.sessions.begin() as session:
+        repository.remember_deployment(
+            session,
+            deployment_id,
+            task_id=repository.registered(session, job.onnx_path.rpartition("/")[0]).task_id,
+            user_id=job.user_id,
+            model=job.model,
+            version=job.version,
+            state="READY",
+            server=done.server,
+            parity=json.loads(json.dumps(done.parity.figures())),
+        )
+    run.report(1.0, f"{job.model} version {job.version} on {done.server}")
+    return job.having(deployment_id=deployment_id, server=done.server)

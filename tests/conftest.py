@@ -1,0 +1,118 @@
+"""What tests of several services share: a tiny detector with random weights, and a real Triton."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local.triton import TritonProcess, available
+from shared.serving.repository import ModelRepository, sha256_of
+from shared.serving.triton_server import TritonModelServer
+
+os.environ.setdefault("YOLO_OFFLINE", "1")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY_SIZE = 64  # pixels
+TINY_CLASSES = ("mouse", "fly")
+
+ARCHITECTURE = """
+nc: {classes}
+backbone:
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+head:
+  - [[2, 3, 4], 1, Detect, [nc]]
+"""
+
+WeightsMaker = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class RunningTriton:
+    """A Triton of this test session; use model names of your own."""
+
+    url: str
+    repository: ModelRepository
+    server: TritonModelServer
+    process: TritonProcess
+
+
+@pytest.fixture(scope="session")
+def make_weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsMaker:
+    """Makes a .pt of a tiny detector; `seed` decides its answers, some of which pass 0.25."""
+
+    def make(path: Path, *, seed: int = 0, classes: tuple[str, ...] = TINY_CLASSES) -> Path:
+        import torch
+        from ultralytics.nn.tasks import DetectionModel
+
+        yaml = tmp_path_factory.mktemp("architecture") / "tiny.yaml"
+        yaml.write_text(ARCHITECTURE.format(classes=len(classes)))
+        torch.manual_seed(seed)
+        model = DetectionModel(str(yaml), verbose=False)
+        model.names = dict(enumerate(classes))
+        model.args = {"imgsz": TINY_SIZE}
+        for scores in model.model[-1].cv3:
+            torch.nn.init.normal_(scores[-1].weight, std=1.0)
+            torch.nn.init.constant_(scores[-1].bias, -2.0)
+        torch.save({"model": model, "train_args": {"imgsz": TINY_SIZE, "task": "detect"}}, path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(make_weights: WeightsMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registered .pt: two classes, 64 px; its folder is its registry."""
+    return make_weights(tmp_path_factory.mktemp("registry") / "model.pt")
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same detector as ONNX, by the project's own exporter."""
+    return export(tiny_weights, tmp_path_factory.mktemp("onnx") / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def other_onnx(make_weights: WeightsMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector with three classes (cat, dog, fly) that answers otherwise, at the same size."""
+    folder = tmp_path_factory.mktemp("other")
+    weights = make_weights(folder / "model.pt", seed=1, classes=("cat", "dog", "fly"))
+    return export(weights, folder / "model.onnx")
+
+
+def export(weights: Path, onnx: Path) -> Path:
+    from services.model_deployer.engines.port import exporter
+
+    digest = sha256_of(weights)
+    return exporter(weights.parent).export(weights, onnx, TINY_SIZE, expected_sha256=digest).onnx
+
+
+@pytest.fixture(scope="session")
+def triton_venv() -> Path:
+    """Triton's environment, made when absent; tests that need it are skipped where it cannot run."""
+    venv = ROOT / ".venv-triton"
+    if not (venv / "bin" / "python3").exists():
+        subprocess.run([ROOT / "deploy" / "local" / "setup.sh", "triton"], check=True)
+    reason = available(venv)
+    if reason:
+        pytest.skip(reason)
+    return venv
+
+
+@pytest.fixture(scope="session")
+def triton(triton_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
+    folder = tmp_path_factory.mktemp("triton")
+    with TritonProcess(triton_venv, folder / "models") as process:
+        server = TritonModelServer(process.url, timeout_s=30)
+        yield RunningTriton(process.url, ModelRepository(folder / "models"), server, process)
+        server.close()
+        process.kill()  # quicker than asking it to end, and nothing is in flight
