@@ -34,6 +34,7 @@ from services.model_inference.engines.port import (
 )
 from services.model_inference.engines.tracker import WEAK_CONFIDENCE, Tracker
 from services.model_inference.errors import ModelMismatch, ModelTooSlow, VideoUnreadable
+from shared.events.settings import AnalysisSettings as AskedSettings
 from shared.progress.report import Report, silent
 from shared.serving.config_pbtxt import MAX_BATCH_SIZE
 from shared.serving.port import Batch, ModelServer, ModelSpec, RawOutput
@@ -59,17 +60,19 @@ def analyse(
     video: Path,
     spec: ModelSpec,
     server: ModelServer,
-    settings: AnalysisSettings,
+    settings: AskedSettings,
     work: Path,
     report: Report = silent,
 ) -> AnalysisSummary:
     """Analyse `video` with `spec` into chunk files under `work`, a folder of this analysis alone.
 
     A second call with the same video, model and settings continues behind the last finished chunk
-    (or returns the summary of a finished analysis); with others it starts from zero. `report` gets
-    the frames analysed and frames a second after each batch. Raises `VideoMissing`,
-    `VideoUnreadable`, `ModelMismatch`, and what the server raises.
+    (or returns the summary of a finished analysis); with others it starts from zero. `settings`
+    are the user's, or the engine's own that know more. `report` gets the frames analysed and
+    frames a second after each batch. Raises `VideoMissing`, `VideoUnreadable`, `ModelMismatch`,
+    and what the server raises.
     """
+    settings = AnalysisSettings.of(settings)
     info = source.probe(video)
     folder = AnalysisFolder(work)
     folder.begin(Analysis(video=info, model=spec, settings=settings))

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.events.settings import AnalysisSettings as AskedSettings
 from shared.progress.report import Report
 from shared.serving.port import ModelServer, ModelSpec
 
 
-class AnalysisSettings(BaseModel):
-    """How a video is analysed; part of a result's identity, other settings start from zero."""
+class AnalysisSettings(AskedSettings):
+    """What a user may ask, and what only the engine needs; all of it part of a result's identity.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    confidence: float = Field(default=0.25, ge=0, le=1)
-    """0..1; boxes below it are not written (weaker ones may still hold an identity)."""
-
-    iou: float = Field(default=0.5, ge=0, le=1)
-    """0..1; of two boxes of a class overlapping more than this the weaker one is dropped. Lower
-    than the 0.7 of ultralytics: two boxes on one animal are worse than two huddled animals in one."""
-
-    batch_size: int = Field(default=4, ge=1, le=64)
-    """Frames a request, as far as the model's own limit allows; more save round trips, and cost
-    1.2 MB each at 320 px, 4.9 MB at 640. On a CPU more than a few gain nothing."""
-
-    frame_skip: int = Field(default=0, ge=0, le=100_000)
-    """Frames left out after each analysed one: 0 takes all, 1 every second."""
-
-    max_frames: int | None = Field(default=None, ge=1)
-    """Analyse at most so many frames (skipped ones do not count), from the start; None: all."""
+    `max_frames` counts analysed frames from the start. More than a few frames a request gain
+    nothing on a CPU, and cost 1.2 MB each at 320 px, 4.9 MB at 640.
+    """
 
     in_flight: int = Field(default=3, ge=1, le=16)
     """Requests that wait for the server at once, so that it never waits for us."""
@@ -44,6 +30,11 @@ class AnalysisSettings(BaseModel):
 
     lost_s: float = Field(default=1.0, ge=0, le=600)
     """Seconds an animal may be unseen and keep its identity."""
+
+    @classmethod
+    def of(cls, asked: AskedSettings) -> Self:
+        """`asked`, with our own defaults for what a user cannot ask."""
+        return asked if isinstance(asked, cls) else cls(**asked.model_dump())
 
 
 class VideoInfo(BaseModel):
@@ -93,7 +84,7 @@ class Analyser(Protocol):
         video: Path,
         spec: ModelSpec,
         server: ModelServer,
-        settings: AnalysisSettings,
+        settings: AskedSettings,
         work: Path,
         report: Report,
     ) -> AnalysisSummary:

@@ -24,6 +24,7 @@ from services.model_inference.errors import (
     VideoUnreadable,
 )
 from shared.errors import Cancelled, Unavailable
+from shared.events.settings import AnalysisSettings as AskedSettings
 from tests.services.model_inference.arena import RED, SIDE, FileServer, render, wandering
 
 ROOT = Path(__file__).parents[3]
@@ -291,6 +292,14 @@ def test_the_real_three_frame_video(server, tmp_path):
         pytest.skip("the media beside the checkout (../shared/data) are absent")
     summary = analyse(clip, server.model, server, AnalysisSettings(), tmp_path / "work")
     assert (summary.frames, summary.analysed_frames) == (3, 3)
+
+
+def test_a_user_s_settings_are_enough(video, server, tmp_path):
+    asked = AskedSettings(max_frames=6, frame_skip=1, batch_size=2)
+    summary = analyse(video, server.model, server, asked, tmp_path)
+    assert (summary.analysed_frames, summary.frames) == (6, 11)
+    assert server.batches == [2, 2, 2]
+    assert analyse(video, server.model, server, AnalysisSettings.of(asked), tmp_path) == summary
 
 
 def test_through_a_real_model_server_with_large_batches(video, server, onnx_file, tmp_path):
