@@ -37,6 +37,15 @@ def configure(level: str, form: str, *, service: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "alembic", "botocore", "urllib3", "celery.redirected"):
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "alembic",
+        "botocore",
+        "urllib3",
+        "celery.redirected",
+        "celery.app.trace",
+        "celery.worker.strategy",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)

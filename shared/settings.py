@@ -37,6 +37,10 @@ class NetworkSettings(BaseModel):
     """Hosts or networks (CIDR) that may be fetched although they are private or loopback."""
     stall_s: float = 30.0
     """A download that delivers no byte for so long is cut and resumed, seconds."""
+    s3_buckets: list[str] = Field(default_factory=list)
+    """Buckets that users may name in s3:// URLs; empty = none."""
+    s3_endpoint: str | None = None
+    """URL of an S3-compatible server for those buckets; None = AWS."""
 
 
 class VideoSettings(BaseModel):

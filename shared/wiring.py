@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, binding
 
 from shared.bus.outbox import EVENTS, OutboxBus
 from shared.bus.port import Broker
@@ -103,30 +103,29 @@ def event_queue(settings: Settings, service: str) -> Queue:
     """The queue with the events that `service` takes, bound by their names as the map says."""
     return Queue(
         f"{service}.events",
-        bindings=[EVENTS_BINDING(name) for name in atlas.consumed_by(service)],
+        bindings=[binding(EVENTS, routing_key=name) for name in atlas.consumed_by(service)],
         queue_arguments={"x-delivery-limit": max(settings.worker.deliveries, 20)},
     )
 
 
-def EVENTS_BINDING(name: str) -> Any:  # noqa: N802
-    """One binding of the event exchange."""
-    from kombu import binding
-
-    return binding(EVENTS, routing_key=name)
+def declare_topology(platform: Platform) -> None:
+    """Make every exchange, queue and binding, so that nothing is sent where nobody listens yet."""
+    with platform.celery.connection_for_write() as connection:
+        channel = connection.default_channel
+        for service in atlas.services():
+            event_queue(platform.settings, service)(channel).declare()
+        for queue in platform.celery.amqp.queues.values():
+            queue(channel).declare()
 
 
 def _sqlite_broker(url: str) -> dict[str, Any]:
     _adapter("shared.bus.sqlite_transport:register")()
-    path = url.partition("://")[2]
-    return {
-        "broker_url": url,
-        "result_backend": f"shared.bus.sqlite_results:SqliteResults+sqlite://{path}",
-    }
+    return {"broker_url": url, "result_backend": url}
 
 
 def _broker(settings: Settings) -> Broker:
     url = settings.broker_url
-    known = {"actverse+sqlite": "shared.bus.sqlite_broker:SqliteBroker"}
+    known = {"actverse+sqlite": "shared.bus.sqlite_broker_file:BrokerFile"}
     broker: Broker = _adapter(known[_scheme(url, known, "Broker")])(url)
     return broker
 
@@ -140,7 +139,8 @@ def _storage(settings: Settings) -> Storage:
         "file": "shared.storage.files:FileStorage",
         "s3": "shared.storage.s3:S3Storage",
     }
-    storage: Storage = _adapter(known[_scheme(url, known, "Storage")])(url)
+    adapter = _adapter(known[_scheme(url, known, "Storage")])
+    storage: Storage = adapter.from_url(url, work=settings.data_dir)
     return storage
 
 
@@ -151,5 +151,5 @@ def _model_server(settings: Settings) -> ModelServer:
         "onnxruntime": "shared.serving.onnx_server:OnnxRuntimeServer",
     }
     adapter = _adapter(known[_scheme(url, known, "Model server")])
-    server: ModelServer = adapter(url)
+    server: ModelServer = getattr(adapter, "from_url", adapter)(url)
     return server

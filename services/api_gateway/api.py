@@ -32,6 +32,7 @@ from shared.pipelines import atlas, render
 from shared.pipelines.dsl import Options
 from shared.platform import Platform
 from shared.web.access import Caller, InCaller, InPlatform, acting_for, own_task
+from shared.web.ownership import own_source, own_target
 from shared.web.problems import responses
 from shared.web.waiting import Accepted, accepted
 
@@ -47,12 +48,16 @@ def submit_task(
 ) -> Accepted:
     """Submit a video. With an `Idempotency-Key`, the same request again gives the same task."""
     pipeline = atlas.pipeline(wish.pipeline)
-    options = _options(pipeline.options, {**wish.options, "file_path": wish.file_path})
+    given = {**wish.options, "file_path": wish.file_path}
+    if given.get("upload_path"):
+        given["upload_path"] = own_target(caller, str(given["upload_path"]))
+    options = _options(pipeline.options, given)
     digest = hashlib.sha256(
         json.dumps(wish.model_dump(mode="json"), sort_keys=True).encode()
     ).hexdigest()
     with platform.sessions.begin() as session:
         user_id = acting_for(session, caller, wish.user_id)
+        own_source(session, caller, wish.file_path)
         task = repository.known_request(session, user_id, idempotency_key, digest)
         if task is None:
             task = ledger.submit(

@@ -6,6 +6,8 @@ broker was away). Both may send the same row; consumers drop the second by their
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from celery import Celery
 from kombu import Exchange
@@ -17,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
 
+LONGEST_WAIT_S = 300.0
 EVENTS = Exchange("actverse.events", type="topic", durable=True)
 log = structlog.get_logger()
 
@@ -54,7 +57,7 @@ class OutboxBus:
         with self._sessions() as session:
             rows = session.execute(
                 select(Outgoing.id, Outgoing.name, Outgoing.body)
-                .where(Outgoing.published_at.is_(None))
+                .where(Outgoing.published_at.is_(None), Outgoing.due_at <= now())
                 .order_by(Outgoing.id)
                 .limit(limit)
             ).all()
@@ -88,11 +91,12 @@ class OutboxBus:
                     update(Outgoing).where(Outgoing.id.in_(sent)).values(published_at=now())
                 )
             for row_id, error in failed.items():
-                log.warning("bus.relay.failed", outbox_id=row_id, error=error)
-                session.execute(
-                    update(Outgoing)
-                    .where(Outgoing.id == row_id)
-                    .values(tries=Outgoing.tries + 1, error=error)
+                row = session.get_one(Outgoing, row_id)
+                wait_s = min(2.0**row.tries, LONGEST_WAIT_S)
+                row.tries, row.error = row.tries + 1, error
+                row.due_at = now() + timedelta(seconds=wait_s)
+                log.warning(
+                    "bus.relay.failed", name=row.name, error=error, again_in_s=round(wait_s)
                 )
 
 

@@ -183,6 +183,7 @@ class Outgoing(Base):
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=now)
     published_at: Mapped[datetime | None]
+    due_at: Mapped[datetime] = mapped_column(default=now)  # later after each failure
     tries: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
 

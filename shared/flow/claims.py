@@ -18,6 +18,8 @@ from shared.flow import holder, ledger
 from shared.flow.states import ENDED, State
 from shared.pipelines.dsl import Step
 
+LOOK_AGAIN_S = 5.0
+
 
 class WorkRef(BaseModel):
     """What travels beside the job through a canvas: which step run it belongs to."""
@@ -47,9 +49,12 @@ class AlreadyDone:
 
 @dataclass(frozen=True)
 class HeldElsewhere:
-    """A process that we believe alive is at it; `wait_s` is None when it is surely alive."""
+    """A process that we believe alive is at it; look again after `wait_s`.
 
-    wait_s: float | None
+    The second copy waits instead of vanishing: were the first to die, nobody else would go on.
+    """
+
+    wait_s: float
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float)
     if work.holder is not None and work.holder != holder.me():
         lives = holder.alive(work.holder)
         if lives:
-            return HeldElsewhere(wait_s=None)
+            return HeldElsewhere(wait_s=LOOK_AGAIN_S)
         if lives is None and work.held_until is not None and work.held_until > now():
             return HeldElsewhere(wait_s=(work.held_until - now()).total_seconds())
     work.holder, work.held_until = holder.me(), until

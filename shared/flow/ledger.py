@@ -243,7 +243,7 @@ def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) 
     task.state = State.FAILED
     task.error = {**told, "step": run.name}
     task.finished_at = now()
-    note(session, task.id, None, "state", state=State.FAILED, step=run.name, **told)
+    note(session, task.id, None, "state", state=State.FAILED, failed_step=run.name, **told)
     envelope = {"task_id": task.id, "user_id": task.user_id}
     bus.publish(
         lifecycle.StepFailed(
@@ -310,7 +310,7 @@ def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) ->
     _add_runs(session, task, again, attempt=max(r.attempt for r in runs) + 1)
     task.state = State.QUEUED
     task.error = task.cancel_requested_at = task.finished_at = None
-    note(session, task.id, None, "state", state=State.QUEUED, step=chosen)
+    note(session, task.id, None, "state", state=State.QUEUED, from_step=chosen)
     bus.publish(_request(task, again[0]), session)
     session.flush()
     return next(r for r in latest_runs(session, task.id) if r.name == chosen)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import structlog
 from celery import Celery
 from celery import Task as CeleryTask
+from celery.exceptions import Reject, Retry
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import ActverseError, Cancelled, Retryable, explained
@@ -54,6 +55,9 @@ class Backoff:
         return min(self.first_s * 2**tried, self.most_s) * random.uniform(0.75, 1.25)
 
 
+BOOKKEEPING = Backoff(times=20)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a task gets beside its job."""
@@ -75,7 +79,7 @@ class TaskSpec:
     name: str = field(default="")
 
 
-class StepEnded(Exception):  # noqa: N818 - not an error of ours: it stops a canvas
+class StepEnded(Exception):
     """Stops the rest of a canvas; the step's outcome is in the database."""
 
 
@@ -128,7 +132,20 @@ def register(app: Celery, service: str, spec: TaskSpec, platform: Platform) -> N
     def execute(self: CeleryTask, job: Any, *, ref: dict[str, Any], last: bool) -> Any:
         work_ref = WorkRef.model_validate(ref)
         with structlog.contextvars.bound_contextvars(task_id=work_ref.task_id, work=name):
-            return _execute(self, spec, platform, job, work_ref, last)
+            try:
+                return _execute(self, spec, platform, job, work_ref, last)
+            except (StepEnded, Retry):
+                raise
+            except Exception as error:
+                # Our own book-keeping failed (the database is away): nothing is known to be done
+                log.exception("flow.bookkeeping.failed", error=str(error))
+                tried = self.request.retries
+                if tried >= BOOKKEEPING.times:
+                    raise Reject(
+                        str(error), requeue=False
+                    ) from error  # parked: seen by the sweeper
+                delay = BOOKKEEPING.delay_s(tried, None)
+                raise self.retry(countdown=delay, max_retries=None) from error
 
     app.task(name=name, bind=True, throws=(StepEnded,))(execute)
 
@@ -148,8 +165,6 @@ def _execute(
     match claim:
         case claims.AlreadyDone(job=done):
             return done
-        case claims.HeldElsewhere(wait_s=None):
-            raise StepEnded(f"{spec.name} is being done by another process")
         case claims.HeldElsewhere(wait_s=wait_s):
             raise celery_task.retry(countdown=wait_s, max_retries=None)
         case claims.Superseded(cancelled=was_cancelled):

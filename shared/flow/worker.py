@@ -11,6 +11,7 @@ from celery.signals import worker_process_init
 from shared import log, wiring
 from shared.errors import BadInput
 from shared.flow.consumer import event_consumer
+from shared.flow.lifeline import die_with_parent
 from shared.flow.work import TaskSpec, register
 from shared.pipelines import atlas
 from shared.platform import Platform
@@ -34,10 +35,11 @@ def prepare(platform: Platform, service: str) -> Celery:
     queue = wiring.event_queue(platform.settings, service)
     platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
 
-    def forget_inherited_connections(**_: object) -> None:
-        platform.engine.dispose(close=False)
+    def begin_child(**_: object) -> None:
+        platform.engine.dispose(close=False)  # the parent's connections are not ours to use
+        die_with_parent()
 
-    worker_process_init.connect(forget_inherited_connections, weak=False)
+    worker_process_init.connect(begin_child, weak=False)
     return platform.celery
 
 

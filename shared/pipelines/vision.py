@@ -78,7 +78,7 @@ CONVERSION = Step(
 DEPLOYMENT = Step(
     "model_deployer",
     on=e.ModelDeploymentRequested,
-    run=("write_repository", "load_model"),
+    run=("deploy_model",),
     emits=e.ModelDeployed,
     then=e.InferenceRequested,
 )

@@ -1,0 +1,49 @@
+# Actverse. `make help` lists the verbs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+export YOLO_OFFLINE := 1
+
+.PHONY: help setup demo up test test-all bench lint pipelines doctor clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@echo
+	@echo "make demo VIDEO=clip.mp4 TRUTH=boxes.csv    your own video; TRUTH plays the annotator"
+	@echo "make demo VIDEO=clip.mp4 LABELER=auto       ... the global model's confident boxes do"
+	@echo "make up PORT=9000                           another port"
+
+setup: ## make the virtual environments under the checkout (the other verbs do it by themselves)
+	@deploy/local/setup.sh main
+	@deploy/local/setup.sh triton
+
+demo: setup ## a video becomes a detector of its own, live, with a table at the end
+	@$(PY) -m deploy.local.demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(TRUTH),--truth '$(TRUTH)') \
+	  $(if $(LABELER),--labeler '$(LABELER)') $(if $(SHORT),--short)
+
+up: setup ## keep the mesh running; prints the URL and the API key
+	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh
+
+test: setup ## every test but the long ones
+	@$(PY) -m pytest -q -m 'not slow' $(ARGS)
+
+test-all: setup ## the long ones too
+	@$(PY) -m pytest -q $(ARGS)
+
+bench: setup ## speed against bare tools, as ratios; writes docs/bench.md
+	@$(PY) -m tests.bench $(ARGS)
+
+lint: setup ## format, style and types
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+pipelines: setup ## print the map: which step follows which event
+	@$(PY) -m deploy.cli pipelines
+
+doctor: setup ## check this machine and the mesh on it
+	@$(PY) -m deploy.cli doctor
+
+clean: ## remove the virtual environments and all run-time files
+	@rm -rf .venv .venv-triton .venv-uv .pytest_cache .mypy_cache .ruff_cache
+	@find data_storage -mindepth 1 ! -name .gitkeep -delete

@@ -1,0 +1,7 @@
+"""`python -m deploy.cli`."""
+
+from __future__ import annotations
+
+from deploy.cli.main import main
+
+main()

@@ -1,0 +1,134 @@
+"""The REST interface as Python calls."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from deploy.local.mesh import STATE_FILE
+from shared.errors import ActverseError, Unavailable
+from shared.settings import Settings
+
+TIMEOUT_S = 60.0
+
+
+class Refused(ActverseError):
+    """The server answered with a problem; its sentence is the message."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("detail", problem)))
+        self.status = status  # type: ignore[misc]
+
+
+def address() -> tuple[str, str]:
+    """URL and key: from ACTVERSE_URL and ACTVERSE_API_KEY, else of the mesh on this machine."""
+    settings = Settings()
+    url, key = os.environ.get("ACTVERSE_URL"), os.environ.get("ACTVERSE_API_KEY")
+    state, kept = settings.data_dir / STATE_FILE, settings.data_dir / "api_key"
+    if url is None and state.exists():
+        url = str(json.loads(state.read_text(encoding="utf-8"))["url"])
+    if key is None and kept.exists():
+        key = kept.read_text(encoding="utf-8").strip()
+    if url is None or key is None:
+        raise Unavailable(
+            "No mesh is running on this machine. Start one with `make up`, or set ACTVERSE_URL and "
+            "ACTVERSE_API_KEY to reach another."
+        )
+    return url, key
+
+
+class Client:
+    """A caller of the gateway; every method raises `Refused` or `Unavailable` with a sentence."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, **more: Any) -> Any:
+        """One request; the JSON of the answer."""
+        try:
+            answer = self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            raise Unavailable(f"{self.url} does not answer ({error}).") from error
+        if answer.is_error:
+            raise Refused(answer.status_code, _problem(answer))
+        return answer.json() if answer.content else None
+
+    def upload(self, path: Path) -> str:
+        """Send a file; returns the `file_path` for a task."""
+        with path.open("rb") as file:
+            parts = {"file": (path.name, file, "application/octet-stream")}
+            return str(self.call("POST", "/uploads/", files=parts, timeout=None)["file_path"])
+
+    def submit(self, video: str, options: dict[str, Any], *, key: str | None = None) -> str:
+        """Submit a URL or a local file; returns the task's id."""
+        local = Path(video)
+        file_path = video if "://" in video else self.upload(local)
+        headers = {"Idempotency-Key": key} if key else {}
+        body = {"file_path": file_path, "options": options}
+        return str(self.call("POST", "/tasks/", json=body, headers=headers)["task_id"])
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """The task with steps and outputs."""
+        return dict(self.call("GET", f"/tasks/{task_id}"))
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        """How far the task is."""
+        return dict(self.call("GET", f"/status/{task_id}"))
+
+    def events(self, task_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Live events (name, data) until the task ends; reconnects where it left off."""
+        last = "0"
+        failures = 0
+        while failures < 20:
+            try:
+                for name, data, event_id in self._stream(task_id, last):
+                    last, failures = event_id or last, 0
+                    if name == "end":
+                        return
+                    yield name, data
+            except httpx.TransportError:
+                failures += 1
+        raise Unavailable(f"The event stream of {self.url} keeps breaking off.")
+
+    def _stream(self, task_id: str, last: str) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+        path = f"/status/{task_id}/events"
+        with self._http.stream(
+            "GET", path, headers={"Last-Event-ID": last}, timeout=httpx.Timeout(10, read=60)
+        ) as answer:
+            if answer.is_error:
+                answer.read()
+                raise Refused(answer.status_code, _problem(answer))
+            fields: dict[str, str] = {}
+            for line in answer.iter_lines():
+                if line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                elif "data" in fields:
+                    yield fields.get("event", ""), json.loads(fields["data"]), fields.get("id")
+                    fields = {}
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    return (
+        found
+        if isinstance(found, dict)
+        else {"detail": f"{answer.status_code} {answer.text[:200]}"}
+    )

@@ -1,0 +1,50 @@
+"""Labeling alone: send frames to a tool, ask how far it is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from services.labeling_manager import repository
+from services.labeling_manager.engines.table import checked_labeler
+from services.labeling_manager.schemas import LabelingView, LabelingWish
+from shared.errors import NotFound
+from shared.pipelines.vision import LabelingOptions
+from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.ownership import own_key
+from shared.web.problems import responses
+from shared.web.waiting import InRunner
+
+router = APIRouter(prefix="/labeling", tags=["labeling"])
+
+
+@router.post("", status_code=202, responses=responses(400, 404, 500))
+async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
+    """Have the frames of a folder labelled; answers 202 with the task to follow."""
+    with runner.platform.reads() as session:
+        key = own_key(session, runner.caller, wish.folder_path)
+        if wish.task_id is not None:
+            own_task(session, runner.caller, wish.task_id)
+    if not runner.platform.storage.exists(f"{key}/frames.json"):
+        raise NotFound(f"{key} has no frames.json; take frames with POST /video/extract-frames.")
+    options = LabelingOptions(
+        frame_path=key, labeler=checked_labeler(wish.labeler), classes=wish.classes
+    )
+    return await runner.run("labeling", options, user_id=wish.user_id)
+
+
+@router.get("/{task_id}", responses=responses(404))
+def labeling(platform: InPlatform, caller: InCaller, task_id: str) -> LabelingView:
+    """How many frames are labelled, skipped, and how fast."""
+    with platform.reads() as session:
+        own_task(session, caller, task_id)
+        row = repository.labeling_of(session, task_id)
+    return LabelingView(
+        task_id=task_id,
+        labeler=row.engine,
+        state=row.state,
+        total=row.total,
+        done=row.done,
+        skipped=row.skipped,
+        rate=round(row.rate, 3),
+        problems=row.problems,
+    )

@@ -1,0 +1,166 @@
+"""Frames to the labeling tool, an eye on it, labels back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import structlog
+
+from services.labeling_manager import repository
+from services.labeling_manager.engines.port import (
+    FrameImage,
+    LabelingSpec,
+    LabelingStatus,
+    Prediction,
+)
+from services.labeling_manager.engines.table import labeling_engine
+from services.labeling_manager.schemas import LabelingJob
+from shared.db.models import Labeling
+from shared.errors import ActverseError, Retryable
+from shared.events.vision import LabelingCompleted
+from shared.flow import ledger
+from shared.flow.states import State
+from shared.flow.work import Run, periodic, task
+from shared.labels.boxes import FrameState
+from shared.labels.folder import read_frames, write_label_folder
+from shared.platform import Platform
+from shared.progress.board import publish_progress
+from shared.storage.port import Storage
+from shared.storage.trees import fetch_folder, keep_folder
+
+log = structlog.get_logger()
+
+
+def _engine(platform: Platform, name: str):  # noqa: ANN202 - a LabelingEngine, see its port
+    return labeling_engine(
+        name, platform.storage.local("labels/root").parent, platform.settings.labeling
+    )
+
+
+@task()
+def open_labeling(job: LabelingJob, run: Run) -> LabelingJob:
+    """Make the labeling in the tool, or find the one made before."""
+    engine = _engine(run.platform, job.labeler)
+    ref = engine.open(LabelingSpec(task_id=job.task_id, classes=tuple(job.classes)))
+    return job.having(where=ref)
+
+
+@task()
+def push_frames(job: LabelingJob, run: Run) -> LabelingJob:
+    """Hand the frames over, with what the global model sees in them, and have them watched."""
+    storage = run.platform.storage
+    folder = fetch_folder(storage, job.frame_path)
+    listed = read_frames(folder / "frames.json")
+    images = [FrameImage(entry.frame, folder / entry.file) for entry in listed]
+    engine = _engine(run.platform, job.labeler)
+    engine.push(job.where, images, _predictions(storage, job.inference_result_path))
+    status = engine.status(job.where)
+    with run.platform.sessions.begin() as session:
+        repository.remember(session, job.task_id, job.labeler, job.where, len(images))
+    run.report(1.0, status.message)
+    return job.having(total=len(images), where=status.where or job.where)
+
+
+def _predictions(storage: Storage, result_path: str | None) -> dict[int, list[Prediction]]:
+    """What the global model saw, by frame; its one class becomes the first of the user's."""
+    key = f"{result_path}/predictions.json"
+    if result_path is None or not storage.exists(key):
+        return {}
+    found = json.loads(Path(storage.fetch(key)).read_text(encoding="utf-8"))
+    return {
+        int(frame): [Prediction(0, cx, cy, w, h, confidence) for cx, cy, w, h, confidence in boxes]
+        for frame, boxes in found.items()
+    }
+
+
+@task()
+def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
+    """Fetch the finished labels and store them with the state of every frame."""
+    storage = run.platform.storage
+    with run.platform.reads() as session:
+        row = repository.labeling_of(session, job.task_id)
+    engine = _engine(run.platform, row.engine)
+    labels = engine.pull(row.ref)
+    prefix = f"labels/{job.task_id}"
+    folder = storage.local(prefix)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_label_folder(folder, labels)
+    keep_folder(storage, prefix)
+    engine.close(row.ref)
+    counts = {state: labels.count(state) for state in FrameState}
+    run.report(
+        1.0,
+        f"{counts[FrameState.LABELLED]} labelled, {counts[FrameState.EMPTY]} confirmed empty, "
+        f"{counts[FrameState.UNSEEN]} unseen",
+    )
+    return job.having(
+        labeling_path=prefix,
+        labelled=counts[FrameState.LABELLED],
+        empty=counts[FrameState.EMPTY],
+        unseen=counts[FrameState.UNSEEN],
+    )
+
+
+@periodic
+def watch_labelings(platform: Platform) -> None:
+    """Ask every open labeling how far it is; harmless however often and from wherever it runs."""
+    with platform.reads() as session:
+        found = repository.open_labelings(session)
+    for labeling, ended in found:
+        try:
+            _watch(platform, labeling, ended=ended)
+        except Retryable as error:
+            log.warning("labeling_manager.watch.postponed", error=str(error))
+        except ActverseError as error:
+            _give_up(platform, labeling.task_id, error)
+
+
+def _watch(platform: Platform, labeling: Labeling, *, ended: bool) -> None:
+    status = None
+    if not ended:
+        status = _engine(platform, labeling.engine).status(labeling.ref)
+    with platform.sessions.begin() as session:
+        row = repository.labeling_of(session, labeling.task_id)
+        if status is None:
+            row.state = repository.CLOSED
+            return
+        changed = repository.note_status(row, status)
+        if status.complete and _conclude(platform, session, labeling.task_id, status):
+            row.state = repository.DONE
+        elif changed:
+            _show(session, labeling.task_id, status)
+
+
+def _conclude(
+    platform: Platform, session: ledger.Session, task_id: str, status: LabelingStatus
+) -> bool:
+    task_row = session.get_one(ledger.Task, task_id)
+    return ledger.concluded_by(
+        session,
+        platform.bus,
+        LabelingCompleted(
+            task_id=task_id,
+            user_id=task_row.user_id,
+            total=status.total,
+            done=status.done,
+            skipped=status.skipped,
+        ),
+    )
+
+
+def _show(session: ledger.Session, task_id: str, status: LabelingStatus) -> None:
+    for run in ledger.latest_runs(session, task_id):
+        if run.state == State.WAITING:
+            run.progress = (status.done + status.skipped) / max(status.total, 1)
+            told = "; ".join(status.problems[:3]) or status.message
+            run.message = told or f"{status.done} of {status.total} frames labelled"
+            publish_progress(session, run)
+
+
+def _give_up(platform: Platform, task_id: str, error: ActverseError) -> None:
+    with platform.sessions.begin() as session:
+        repository.labeling_of(session, task_id).state = repository.CLOSED
+        for run in ledger.latest_runs(session, task_id):
+            if run.state == State.WAITING:
+                ledger.failed(session, platform.bus, run, error)

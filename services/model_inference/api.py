@@ -1,0 +1,65 @@
+"""What is served, and analysis with it alone."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from services.model_inference import repository
+from services.model_inference.schemas import InferenceWish, ServedVersion
+from shared.errors import BadInput
+from shared.pipelines.vision import InferenceOptions
+from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.ownership import own_source
+from shared.web.problems import responses
+from shared.web.waiting import InRunner
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("", responses=responses(500, 503))
+def models(platform: InPlatform, caller: InCaller) -> list[ServedVersion]:
+    """Every version on the model server that is yours or everybody's, with its state."""
+    served = platform.model_server().models()
+    with platform.reads() as session:
+        known = repository.registered(session)
+    shown = []
+    for one in served:
+        model = known.get((one.name, one.version))
+        if model is None and one.name != "global" and not caller.is_admin:
+            continue
+        if model is not None and not (caller.is_admin or model.user_id == caller.user_id):
+            continue
+        shown.append(
+            ServedVersion(
+                name=one.name,
+                version=one.version,
+                state=one.state,
+                reason=one.reason,
+                server=one.server,
+                task_id=model.task_id if model else None,
+                classes=model.classes if model else [],
+                metrics=model.metrics if model else {},
+            )
+        )
+    return shown
+
+
+@router.post("/{task_id}/inference", status_code=202, responses=responses(400, 404, 422, 500))
+async def infer(runner: InRunner, task_id: str, wish: InferenceWish) -> Response:
+    """Analyse another video with the model of a task; gives `inference_result_path`."""
+    with runner.platform.reads() as session:
+        own_task(session, runner.caller, task_id)
+        source = own_source(session, runner.caller, wish.data_path)
+        if "://" in source and not source.startswith("upload://"):
+            raise BadInput(
+                "data_path is an upload or a stored video; fetch URLs with POST /video/download."
+            )
+        row = repository.newest_deployment(session, task_id)
+    options = InferenceOptions(
+        deployment_id=row.id, inference_data_path=source, inference=wish.settings()
+    )
+    return await runner.run(
+        "inference",
+        options,
+        result=("inference_result_path", "detections", "tracks", "frames_per_s", "outputs"),
+    )

@@ -1,0 +1,50 @@
+"""What a model sees in single pictures: suggestions for the people who will label them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+
+from services.model_inference.engines.replace import whole
+from shared.events.settings import AnalysisSettings
+from shared.labels.folder import read_frames
+from shared.serving.port import ModelServer, ModelSpec
+from shared.vision.geometry import letterbox, non_max_suppression, to_batch
+
+LOW = 0.1  # a labeler wants to see doubtful boxes too
+
+
+def predict_frames(
+    folder: Path, spec: ModelSpec, server: ModelServer, settings: AnalysisSettings, out: Path
+) -> int:
+    """Write `out`: {frame: [[cx, cy, w, h, confidence], ...]}, shares of the image, best first.
+
+    `folder` holds frames.json and the images it lists. Returns the number of boxes.
+    """
+    entries = read_frames(folder / "frames.json")
+    found: dict[int, list[list[float]]] = {}
+    for begin in range(0, len(entries), settings.batch_size):
+        group = entries[begin : begin + settings.batch_size]
+        images = [cv2.cvtColor(cv2.imread(str(folder / e.file)), cv2.COLOR_BGR2RGB) for e in group]
+        fitted = [letterbox(image, spec.image_size) for image in images]
+        output = server.infer(spec, to_batch([canvas for canvas, _ in fitted]))
+        for entry, one, (_, box) in zip(group, output, fitted, strict=True):
+            seen = non_max_suppression(one, box, LOW, settings.iou)
+            found[entry.frame] = [
+                [
+                    round(float(v), 6)
+                    for v in (
+                        (x1 + x2) / 2 / box.width,
+                        (y1 + y2) / 2 / box.height,
+                        (x2 - x1) / box.width,
+                        (y2 - y1) / box.height,
+                        confidence,
+                    )
+                ]
+                for (x1, y1, x2, y2), confidence in zip(seen.xyxy, seen.confidence, strict=True)
+            ]
+    with whole(out) as part:
+        part.write_text(json.dumps(found), encoding="utf-8")
+    return sum(map(len, found.values()))

@@ -1,0 +1,74 @@
+"""What travels between the tasks of the video processor, and through its REST interface."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.flow.work import Job
+
+
+class VideoJob(Job):
+    """From a source to a normalised video with frames."""
+
+    file_path: str
+    num_frames: int = 60
+    seed: int = 0
+    source_key: str | None = None
+    probe: dict[str, Any] | None = None
+    download_path: str | None = None
+    inference_data_path: str | None = None
+    frame_path: str | None = None
+    video_type: str | None = None
+    video_sha256: str | None = None
+    mb: float | None = None
+    frames: int | None = None
+    fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class CopyJob(Job):
+    """A stored file and where its copy goes."""
+
+    file_path: str
+    upload_path: str
+
+
+class ResultsJob(Job):
+    """Written results on their way to their links."""
+
+    inference_result_path: str
+    upload_path: str | None = None
+    outputs: list[str] = Field(default_factory=list)
+
+
+class DownloadWish(BaseModel):
+    """Which video, and where it is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_path: str = Field(examples=["https://example.org/openfield.mp4"])
+    download_path: str | None = Field(
+        default=None, examples=["session1/cam0.mp4"], description="Below your own files/"
+    )
+
+
+class FramesWish(BaseModel):
+    """How many frames of which video."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_path: str = Field(examples=["videos/0b5c6c5e/normalised.mp4"])
+    num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class UploadWish(BaseModel):
+    """Which stored file, and where its copy goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_path: str = Field(examples=["inference_results/0b5c6c5e/results.csv"])
+    upload_path: str = Field(examples=["session1/results.csv"], description="Below your own files/")
