@@ -63,8 +63,11 @@ def cadence(
     average = 1 / (step * time_base)
     if variable:
         gaps = [after - before for before, after in pairwise(times) if after > before]
-        rate = _near_standard(1 / (median_low(gaps) * time_base))
-        last = Fraction(last_ticks) if last_ticks else Fraction(median_low(gaps))
+        middle = median_low(gaps)
+        # The mean of the usual gaps: one gap alone is rounded to a tick, 33 ms may mean 30 or 29.97.
+        usual = [gap for gap in gaps if abs(gap - middle) <= max(middle / 5, 1.5)]
+        rate = _near_standard(len(usual) / (sum(usual) * time_base))
+        last = Fraction(last_ticks or middle)
     else:
         rate = _exact(average, announced, count)
         last = step

@@ -22,7 +22,7 @@ import cv2
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
-from services.video_processor.engines.frame_plan import Run, Sent, choose, plan
+from services.video_processor.engines.frame_plan import Run, Sent, plan
 from services.video_processor.engines.opening import opened_video
 from services.video_processor.engines.packets import decoded
 from shared.errors import Invalid, MediaRejected, explained
@@ -30,6 +30,7 @@ from shared.progress.report import Report
 
 INDEX = "frames.json"
 MARK = ".extraction.json"  # which extraction the files of an unfinished folder belong to
+END_OF_JPEG = b"\xff\xd9"
 AHEAD = 4  # frames decoded ahead of the encoders, per encoder
 ENCODERS = min(4, os.cpu_count() or 1)
 
@@ -74,7 +75,8 @@ def extract(
             f"Frame {wanted[-1] if wanted[0] >= 0 else wanted[0]} was asked for; {video.name} has frames 0 to "
             f"{len(table.sent) - 1}."
         )
-    entries = {number: _known(folder, number, table) for number in present}
+    known = (_known(folder, number, table) for number in present)
+    entries = {entry.frame: entry for entry in known if entry}
     missing = [number for number in wanted if number not in entries]
     with ThreadPoolExecutor(ENCODERS) as pool:
         waiting: list[Future[Entry]] = []
@@ -110,9 +112,14 @@ class _Table:
                     self.sent.append(Sent(packet.pts or 0, packet.is_keyframe))
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else 0.0
-            self._base = float(stream.time_base)
+            self._base = float(stream.time_base or 1)
         self._shown = sorted(packet.pts for packet in self.sent)
-        self.stamped &= len(set(self._shown)) == len(self._shown)
+        self._numbers = {pts: number for number, pts in enumerate(self._shown)}
+        self.stamped &= len(self._numbers) == len(self._shown)
+
+    def number(self, pts: int | None) -> int:
+        """The frame that is shown at `pts`; -1 if none is."""
+        return -1 if pts is None else self._numbers.get(pts, -1)
 
     def time_s(self, number: int) -> float:
         """Seconds from the first frame to frame `number`."""
@@ -130,17 +137,20 @@ def _decode(video: Path, table: _Table, numbers: Sequence[int]) -> Iterator[tupl
         for number, frame in _by_runs(video, table, plan(table.sent, numbers)):
             left.discard(number)
             yield number, frame
-    if left:  # no usable times or keyframes: count every frame from the start
-        with opened_video(video) as (container, stream):
-            for number, frame in enumerate(decoded(container, stream)):
-                if number in left:
-                    left.discard(number)
-                    yield number, frame
-                if not left:
-                    return
-        raise MediaRejected(
-            f"Frame {min(left)} of {video.name} cannot be decoded. The file is damaged; transcode it again."
-        )
+    if not left:
+        return
+    # No usable times, or keyframes that are none: decode everything from the start.
+    with opened_video(video) as (container, stream):
+        for count, frame in enumerate(decoded(container, stream)):
+            number = table.number(frame.pts) if table.stamped else count
+            if number in left:
+                left.discard(number)
+                yield number, frame
+            if not left:
+                return
+    raise MediaRejected(
+        f"Frame {min(left)} of {video.name} cannot be decoded. The file is damaged; transcode it again."
+    )
 
 
 def _by_runs(video: Path, table: _Table, runs: Sequence[Run]) -> Iterator[tuple[int, VideoFrame]]:
@@ -187,14 +197,16 @@ def _write(folder: Path, number: int, frame: VideoFrame, time_s: float, quality:
     return Entry(number, name, time_s, width, height, hashlib.sha256(data).hexdigest())
 
 
-def _known(folder: Path, number: int, table: _Table) -> Entry:
-    """A frame that an earlier call has written whole."""
+def _known(folder: Path, number: int, table: _Table) -> Entry | None:
+    """A frame that an earlier call has written; None if it is not whole."""
     name = f"{number:08d}.jpg"
     data = (folder / name).read_bytes()
-    height, width = cv2.imread(str(folder / name), cv2.IMREAD_REDUCED_GRAYSCALE_8).shape[:2]
-    return Entry(
-        number, name, table.time_s(number), width, height, hashlib.sha256(data).hexdigest()
-    )
+    pixels = cv2.imread(str(folder / name)) if data.endswith(END_OF_JPEG) else None
+    if pixels is None:
+        return None
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(data).hexdigest()
+    return Entry(number, name, table.time_s(number), width, height, digest)
 
 
 def _collect(future: Future[Entry], entries: dict[int, Entry]) -> None:
@@ -219,7 +231,9 @@ def _finished(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
             return None
         content = json.loads((folder / INDEX).read_text())
         for entry in content["frames"]:
-            if hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() != entry["sha256"]:
+            path = folder / entry["file"]
+            if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                path.unlink()  # not what was written: make it again
                 return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -242,6 +256,3 @@ def _resume(folder: Path, request: dict[str, Any], wanted: Sequence[int]) -> lis
                 path.unlink()
     _put(folder / MARK, json.dumps(request).encode())
     return sorted(present)
-
-
-__all__ = ["Entry", "choose", "extract"]

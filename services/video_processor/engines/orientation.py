@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 
 
@@ -33,7 +34,7 @@ def orientation(frame: VideoFrame) -> Orientation:
     ffmpeg's own automatic rotation.
     """
     stored = frame.side_data.get("DISPLAYMATRIX")
-    if stored is None:
+    if not isinstance(stored, SideData):
         return UPRIGHT
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(stored)[:36])
     if not (a or b):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -46,7 +47,7 @@ def walk(container: InputContainer, stream: VideoStream) -> Packets:
     return seen
 
 
-def _count(packet: Packet, stream: VideoStream, seen: Packets, times: list[int]) -> None:
+def _count(packet: Packet[Any], stream: VideoStream, seen: Packets, times: list[int]) -> None:
     stamp = packet.pts if packet.pts is not None else packet.dts
     if stamp is not None and packet.time_base:
         end = (stamp + (packet.duration or 0)) * packet.time_base
@@ -75,7 +76,10 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
             packet = next(packets, None)
             if packet is None:
                 return
-            yield from packet.decode()
+            for frame in packet.decode():
+                if frame.pts is None:  # avi and raw streams: the order of sending is all there is
+                    frame.pts = frame.dts
+                yield frame
         except FFmpegError:
             if packet is None or packet.size == 0:  # the flush at the end: nothing follows
                 return

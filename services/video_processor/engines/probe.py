@@ -136,7 +136,9 @@ def _describe(
 
 def _rhythm(packets: Packets, stream: VideoStream, announced: Fraction | None) -> Cadence:
     if not packets.unstamped:
-        return cadence(packets.times, stream.time_base, announced, packets.last_ticks)
+        return cadence(
+            packets.times, stream.time_base or Fraction(1), announced, packets.last_ticks
+        )
     # avi and raw streams number their frames and know no times.
     rate = stream.average_rate or announced or Fraction(25)
     return Cadence(

@@ -33,7 +33,7 @@ def take_over(source: Path, target: Path, probe: Probe, report: Report) -> None:
 def _remux(source: Path, target: Path, probe: Probe, report: Report) -> None:
     """Frame n gets the time n / rate: Matroska, for one, rounds times to milliseconds."""
     with opened_video(source) as (container, stream):
-        shown = [packet.pts for packet in container.demux(stream) if packet.size]
+        shown = [packet.pts or 0 for packet in container.demux(stream) if packet.size]
     order = sorted(shown)
     ranks = [bisect_left(order, time) for time in shown]
     delay = max(sent - rank for sent, rank in enumerate(ranks))  # frames the decoder holds back

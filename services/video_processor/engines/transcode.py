@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from services.video_processor.engines.opening import opened_video
 from services.video_processor.engines.packets import decoded
-from services.video_processor.engines.picture import Upright
+from services.video_processor.engines.picture import upright
 from services.video_processor.engines.port import EncodeSettings, Normalised, Probe, VideoLimits
 from services.video_processor.engines.remux import take_over
 from services.video_processor.engines.verdict import ensure_readable
@@ -97,9 +97,8 @@ def _transcode(
         av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out,
     ):
         track: VideoStream | None = None
-        upright = Upright(probe)
         frames = _counted(decoded(container, stream), tally, probe, report)
-        for frame in constant_rate(map(upright, frames), rate, most=limits.max_frames):
+        for frame in constant_rate(upright(frames, probe), rate, most=limits.max_frames):
             if track is None:
                 tally.width, tally.height = frame.width, frame.height
                 track = _track(out, frame, rate, encode)
@@ -149,7 +148,7 @@ def constant_rate(
     """Each slot of 1/rate seconds shows the frame that is nearest in time, or the one before it.
 
     A gap repeats the last frame; of two frames in one slot the later one is shown. A frame without
-    a time follows its predecessor. Raises `MediaRejected` beyond `most` frames.
+    a time, or one whose clock was set back, follows its predecessor. Raises `MediaRejected` beyond `most` frames.
     """
     start: Fraction | None = None
     held: VideoFrame | None = None
@@ -159,8 +158,13 @@ def constant_rate(
             held, start = frame, _time(frame)
             continue
         time = _time(frame)
-        untimed = start is None or time is None
-        due = slot + 1 if untimed else max(round((time - start) * rate), slot)
+        if start is None or time is None:
+            due = slot + 1
+        else:
+            due = round((time - start) * rate)
+            if due < slot - 1:  # the clock was set back, as in joined recordings: go on from here
+                start, due = time - (slot + 1) / rate, slot + 1
+            due = max(due, slot)
         if due >= most:
             raise MediaRejected(
                 f"The timestamps ask for more than {most:,} frames. Check them, or split the video."
