@@ -60,10 +60,18 @@ def make_weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsMaker:
         model = DetectionModel(str(yaml), verbose=False)
         model.names = dict(enumerate(classes))
         model.args = {"imgsz": TINY_SIZE}
-        for scores in model.model[-1].cv3:
-            torch.nn.init.normal_(scores[-1].weight, std=1.0)
-            torch.nn.init.constant_(scores[-1].bias, -2.0)
-        torch.save({"model": model, "train_args": {"imgsz": TINY_SIZE, "task": "detect"}}, path)
+        for layer in model.modules():  # normalise by what passes through, or the signal fades away
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = None
+        with torch.no_grad():
+            model.train()(torch.rand(16, 3, TINY_SIZE, TINY_SIZE))
+            for boxes, scores in zip(model.model[-1].cv2, model.model[-1].cv3, strict=True):
+                torch.nn.init.normal_(boxes[-1].weight, std=0.3)
+                torch.nn.init.normal_(scores[-1].weight, std=0.3)
+                torch.nn.init.constant_(scores[-1].bias, -2.0)
+        torch.save(
+            {"model": model.eval(), "train_args": {"imgsz": TINY_SIZE, "task": "detect"}}, path
+        )
         return path
 
     return make

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.model_deployer.engines.port import exporter
 from services.model_deployer.errors import WeightsAbsent
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Terminal
 from shared.serving.port import ModelServer, ModelSpec
 from shared.serving.repository import ModelRepository, sha256_of
 
@@ -43,20 +43,23 @@ def install_global(
     return spec
 
 
-def restore(repository: ModelRepository, server: ModelServer) -> list[str]:
-    """Load every model that belongs on the server and is not there; their names.
+def restore(repository: ModelRepository, server: ModelServer) -> dict[str, str]:
+    """Load every model that belongs on the server and is not there: name -> "" or why it failed.
 
     For a production Triton that came back empty; the embedded one loads them itself at its start.
+    A model that the server refuses does not keep the others out.
     """
     ready = {(m.name, m.version) for m in server.models() if m.state == "READY"}
-    absent = [
-        name
-        for name in repository.to_load()
-        if not {(name, version) for version in repository.served(name)} <= ready
-    ]
-    for name in absent:
-        server.load(name)
-    return absent
+    outcome: dict[str, str] = {}
+    for name in repository.to_load():
+        if {(name, version) for version in repository.served(name)} <= ready:
+            continue
+        try:
+            server.load(name)
+            outcome[name] = ""
+        except Terminal as error:
+            outcome[name] = str(error)
+    return outcome
 
 
 def _write_shipped(repository: ModelRepository, shipped: Path) -> ModelSpec:

@@ -27,6 +27,9 @@ from shared.vision.geometry import letterbox, non_max_suppression, to_batch
 FRAMES = 8
 CONFIDENCE = 0.25
 SUPPRESSION_IOU = 0.7
+UNMATCHED_BOX_PX = 8  # farther than so many times the tolerance it is not the same box at all
+
+RawImage = NDArray[np.float32]  # (4 + classes, anchors), one image of a RawOutput
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class ParityReport:
     right: str
     frames: int
     detections: int  # of `left`, over all frames, after thresholding
-    unmatched: int  # detections of one side only, those at the threshold itself left out
+    unmatched: int  # detections of either side that the other has nowhere
     box_px: float  # largest difference of an edge among matched detections
     score: float  # largest difference of a confidence among matched detections
     raw_box_px: float  # largest absolute difference of a raw box value
@@ -154,8 +157,7 @@ def compare(
             left_name, right_name, "the answers have other shapes", f"{left.shape}, {right.shape}"
         )
     found = [
-        _matched(_detections(one, image_size), _detections(other, image_size), limit)
-        for one, other in zip(left, right, strict=True)
+        _matched(one, other, image_size, limit) for one, other in zip(left, right, strict=True)
     ]
     difference = np.abs(left - right)
     report = ParityReport(
@@ -188,30 +190,33 @@ def compare(
 
 
 def _matched(
-    left: Detections, right: Detections, limit: Tolerance
+    left: RawImage, right: RawImage, image_size: int, limit: Tolerance
 ) -> tuple[int, int, float, float]:
-    """Detections of `left`, unmatched ones of both, largest edge and score difference of the rest.
+    """Detections of `left`, unmatched ones, largest edge and score difference of the others.
 
-    Each detection of `left` takes the nearest free one of its class. A detection whose score is
-    within tolerance of the threshold may be absent from the other side.
+    Every detection of one side must be among the raw anchors of the other. Not among its
+    detections: of two anchors with nearly equal scores, or of two boxes at the very limit of
+    suppression, each side may rightly keep another one.
     """
-    free = np.ones(len(right), dtype=bool)
-    unmatched, box_px, score = 0, 0.0, 0.0
-    for xyxy, confidence, class_id in zip(left.xyxy, left.confidence, left.class_id, strict=True):
-        distance = np.abs(right.xyxy - xyxy).max(axis=1, initial=0.0)
-        distance[~free | (right.class_id != class_id)] = np.inf
-        nearest = int(distance.argmin()) if len(distance) else -1
-        if nearest < 0 or distance[nearest] > 8 * limit.box_px:
-            unmatched += int(confidence > CONFIDENCE + limit.score)
-            continue
-        free[nearest] = False
-        box_px = max(box_px, float(distance[nearest]))
-        score = max(score, float(abs(right.confidence[nearest] - confidence)))
-    unmatched += int((right.confidence[free] > CONFIDENCE + limit.score).sum())
-    return len(left), unmatched, box_px, score
+    found, others = _detections(left, image_size), _detections(right, image_size)
+    box_px, score, unmatched = 0.0, 0.0, 0
+    for detections, other in ((found, right), (others, left)):
+        edges = np.concatenate([other[:2] - other[2:4] / 2, other[:2] + other[2:4] / 2]).T
+        edges = np.clip(edges, 0, image_size)  # as suppression clips the detections
+        rows = zip(detections.xyxy, detections.confidence, detections.class_id, strict=True)
+        for xyxy, confidence, class_id in rows:
+            far = np.abs(edges - xyxy).max(axis=1)
+            off = np.abs(other[4 + class_id] - confidence)
+            worse = np.maximum(far / limit.box_px, off / limit.score)
+            same = int(np.where(np.isnan(worse), np.inf, worse).argmin())
+            if not far[same] <= UNMATCHED_BOX_PX * limit.box_px:
+                unmatched += 1
+                continue
+            box_px, score = max(box_px, float(far[same])), max(score, float(off[same]))
+    return len(found), unmatched, box_px, score
 
 
-def _detections(output: RawOutput, image_size: int) -> Detections:
+def _detections(output: RawImage, image_size: int) -> Detections:
     whole = Letterbox(scale=1.0, pad_x=0.0, pad_y=0.0, width=image_size, height=image_size)
     return non_max_suppression(output, whole, CONFIDENCE, SUPPRESSION_IOU)
 
