@@ -1,12 +1,16 @@
-"""Notice at once that a pool child was killed, so that its task is delivered again at once."""
+"""Worker and pool child learn of each other's death at once, so that a task is never lost nor run twice at a time."""
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from typing import Any
 
 from celery import bootsteps
 
 LOOK_EVERY_S = 0.5
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class PoolWatch(bootsteps.StartStopStep):
@@ -34,3 +38,14 @@ class PoolWatch(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def end_with_worker(**_: Any) -> None:
+    """Let a pool child die with its worker: `signals.worker_process_init.connect(end_with_worker)`.
+
+    When a worker is killed, its task is delivered to another one at once; a child that lived on would
+    work on the same step at the same time. Linux only; elsewhere the child ends after its task.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -191,7 +191,10 @@ class SqliteResults(KeyValueStoreBackend):
 
     def _fail(self, group_id: str, callback: Any, error: ChordError) -> None:
         log.error("Chord %s failed: %s", group_id, error)
-        self.chord_error_from_stack(callback, error)
+        try:
+            raise error  # Celery reads the traceback of the exception that is being handled
+        except ChordError:
+            self.chord_error_from_stack(callback, error)
         self._decide(group_id, FAILED)
 
     def _decide(self, group_id: str, outcome: str) -> None:

@@ -11,10 +11,10 @@ import signal
 import time
 from pathlib import Path
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 from kombu import Consumer, Exchange, Queue
 
-from shared.bus.pool_watch import PoolWatch
+from shared.bus.pool_watch import PoolWatch, end_with_worker
 from shared.bus.sqlite_transport import register
 
 URL = os.environ.get("BROKER_UNDER_TEST", "actverse+sqlite:///unused.db")
@@ -154,3 +154,4 @@ class Events(bootsteps.ConsumerStep):
 
 app.steps["consumer"].add(Events)
 app.steps["worker"].add(PoolWatch)
+signals.worker_process_init.connect(end_with_worker)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from celery import chain, chord
 
-from tests.shared.bus.conftest import Mesh, until
+from tests.shared.bus.sqlite_mesh import Mesh, until
 
 READ_EVERY_S = 0.01
 
@@ -95,15 +95,19 @@ class TestWork:
 class TestKills:
     def test_a_killed_worker_gives_its_task_to_another_at_once(self, mesh: Mesh) -> None:
         first = mesh.start()
-        mesh.send("slow", "long", 2.5)
-        until(lambda: mesh.said("start long"))
+        mesh.send("slow", "long", 1.5)
+        child = int(until(lambda: mesh.said("start long"))[0].split()[2])
         second = mesh.start()
-        mesh.stop(first, signal.SIGKILL)
+        os.kill(first.pid, signal.SIGKILL)  # the worker alone; its pool child must not work on
         killed = time.monotonic()
         until(lambda: len(mesh.said("start long")) == 2)
         assert time.monotonic() - killed < 4
+        until(lambda: not psutil.pid_exists(child))
+        mailbox = "ours-0@here.celery.pidbox"
+        until(lambda: not mesh.broker._store.routing.has_queue(mailbox))
         until(lambda: mesh.said("end long"))
         until(lambda: mesh.broker.loads()[0].running == 0)
+        assert len(mesh.said("end long")) == 1
         mesh.stop(second, signal.SIGTERM)
         assert not mesh.broker.parked()
 
