@@ -40,6 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--images", type=int, default=1000)
     scenes.add_argument("--seed", type=int, default=0)
     scenes.add_argument("--held-out", action="store_true", help="shapes and floors kept for tests")
+    figures = commands.add_parser(
+        "measure", help="figures of a one-class detector on labelled media"
+    )
+    figures.add_argument("model", type=Path, help="an ONNX file")
+    figures.add_argument("media", type=Path, help="a video, or a folder of pictures")
+    figures.add_argument("truth", type=Path, help="csv of boxes, or the folder of YOLO labels")
+    figures.add_argument("--every", type=int, default=10, help="frames of the video")
+    figures.add_argument("--classes", type=int, nargs="*", help="of the labels; default all")
     train = commands.add_parser("train-global", help="train, measure and publish the global model")
     train.add_argument("--out", type=Path, default=REPOSITORY / "triton_models" / "global")
     train.add_argument("--work", type=Path, help="scenes and checkpoints; resumes what is there")
@@ -74,6 +82,8 @@ def _run(options: argparse.Namespace) -> None:
             families="held_out" if options.held_out else "training",
         )
         write_yaml(options.folder / "data.yaml", train=[pictures], val=pictures)
+    elif options.command == "measure":
+        _measure(options)
     else:
         from deploy.simulator.train_global import STAGES, Stage, train_global
 
@@ -92,6 +102,20 @@ def _run(options: argparse.Namespace) -> None:
             start_from=options.start_from,
         )
         print(card["measured"])
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from deploy.simulator.labelled import labelled_video, yolo_folder
+    from deploy.simulator.measure import measure
+    from deploy.simulator.onnx_detector import OnnxDetector
+
+    if options.media.is_dir():
+        classes = tuple(options.classes) if options.classes else None
+        pictures = yolo_folder(options.media, options.truth, classes)
+    else:
+        pictures = labelled_video(options.media, options.truth, options.every)
+    for name, value in measure(OnnxDetector(options.model), pictures).rounded().items():
+        print(f"{name:24}{value}")
 
 
 if __name__ == "__main__":

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.simulator.labelled import Labelled
 from deploy.simulator.onnx_detector import OnnxDetector, overlap
-from shared.errors import NotFound
 from shared.vision.boxes import Detections
 
 CONFIDENT = 0.5  # boxes at or above it may be taken as labels
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)  # intersection over union
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A picture and its true boxes."""
-
-    picture: NDArray[np.uint8]  # (h, w, 3) RGB
-    xyxy: NDArray[np.float64]  # (n, 4) pixels
 
 
 @dataclass(frozen=True)
@@ -41,26 +31,6 @@ class Figures:
     def rounded(self) -> dict[str, float]:
         """For JSON: four digits are more than these sets can carry."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
-
-
-def yolo_folder(images: Path, labels: Path) -> Iterator[Labelled]:
-    """Pictures of a folder with their YOLO labels; a picture without a label file has no boxes."""
-    files = sorted(f for f in images.iterdir() if f.suffix.lower() in {".jpg", ".png"})
-    if not files:
-        raise NotFound(f"There are no pictures in {images}. Render scenes or give another folder.")
-    for file in files:
-        picture = cv2.imread(str(file))[..., ::-1]
-        label = labels / f"{file.stem}.txt"
-        rows = (
-            np.loadtxt(label, ndmin=2).reshape(-1, 5)
-            if label.exists() and label.stat().st_size
-            else np.zeros((0, 5))
-        )
-        size = np.array([picture.shape[1], picture.shape[0]])
-        centre, half = rows[:, 1:3] * size, rows[:, 3:5] * size / 2
-        yield Labelled(
-            np.ascontiguousarray(picture), np.concatenate([centre - half, centre + half], 1)
-        )
 
 
 def measure(

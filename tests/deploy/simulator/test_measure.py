@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from deploy.simulator.measure import Labelled, measure
+from deploy.simulator.__main__ import main
+from deploy.simulator.arena import render_arena
+from deploy.simulator.labelled import Labelled
+from deploy.simulator.measure import measure
 from deploy.simulator.onnx_detector import letterbox, overlap, suppressed
 from shared.vision.boxes import Detections
 
@@ -66,3 +71,33 @@ def test_suppression_keeps_the_best_of_overlapping_boxes():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]], np.float32)
     assert suppressed(boxes, np.array([0.5, 0.9, 0.4], np.float32), 0.5).tolist() == [1, 2]
     assert overlap(boxes[:1], boxes)[0].tolist() == pytest.approx([1, 90 / 110, 0])
+
+
+SHIPPED = Path(__file__).parents[3] / "triton_models" / "global" / "model.onnx"
+MEDIA = Path(__file__).parents[4] / "shared" / "data" / "vision"
+
+
+def figures_of(capsys, *arguments: object) -> dict[str, float]:
+    assert main(["measure", str(SHIPPED), *map(str, arguments)]) == 0
+    return {
+        name: float(value)
+        for name, value in (line.split() for line in capsys.readouterr().out.splitlines())
+    }
+
+
+def test_a_video_is_measured_against_its_table_of_boxes(tmp_path, capsys):
+    video, truth = tmp_path / "a.mp4", tmp_path / "a.csv"
+    render_arena(video, truth, seconds=1, fps=10, width=320, height=240)
+    figures = figures_of(capsys, video, truth, "--every", 5)
+    assert figures["images"] == 2
+    frames = [line.split(",")[0] for line in truth.read_text().splitlines()]
+    assert figures["boxes"] == sum(frame in {"0", "5"} for frame in frames)
+
+
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="no real media beside the checkout")
+def test_the_shipped_model_finds_a_real_mouse_without_having_seen_one(capsys):
+    folder = MEDIA / "dlc_openfield"
+    figures = figures_of(capsys, folder / "frames", folder / "labels_yolo")
+    assert figures["images"] == 58
+    assert figures["map50"] > 0.8
+    assert figures["confident_precision"] > 0.9
