@@ -27,7 +27,6 @@ class Evaluation:
     class_agnostic: bool  # all classes counted as one
     per_class: dict[str, float] = field(default_factory=dict)  # class -> mAP50-95, if it has boxes
 
-    @property
     def figures(self) -> dict[str, float]:
         """The four numbers by name, for records and reports."""
         return {
@@ -57,7 +56,7 @@ def evaluate(
     """
     if not weights.is_file():
         raise WeightsDamaged(f"There are no weights at {weights}. Choose others, or restore them.")
-    prepare_ultralytics(dataset.work / ".ultralytics")
+    prepare_ultralytics(dataset.work.parent / ".ultralytics")
     check_readable(weights)
     import torch
     from ultralytics.models.yolo.detect import DetectionValidator

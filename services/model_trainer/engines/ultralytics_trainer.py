@@ -56,7 +56,7 @@ class UltralyticsTrainer:
         if done is not None:
             report(1.0, done.why)
             return done
-        prepare_ultralytics(work / ".ultralytics")
+        prepare_ultralytics(work.parent / ".ultralytics")
         checkpoints = Checkpoints(work / "checkpoints", fingerprint)
         start = checkpoints.newest()
         if start is None or not start.last:

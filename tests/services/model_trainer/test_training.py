@@ -123,7 +123,9 @@ def test_both_models_are_judged_on_the_same_frames(trained, base_weights):
     assert ours.map50_95 == pytest.approx(result.best_map50_95, abs=0.02)
     assert set(ours.per_class) == {name for name, (_, val) in dataset.boxes.items() if val}
     assert set(everyone.per_class) == {"all"}
-    assert all(0 <= figure <= 1 for figure in [*ours.figures.values(), *everyone.figures.values()])
+    assert all(
+        0 <= figure <= 1 for figure in [*ours.figures().values(), *everyone.figures().values()]
+    )
     assert not list(dataset.work.glob(".evaluate*"))
 
 
