@@ -1,0 +1,29 @@
+"""The labeling tools by name; each is imported when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from services.labeling_manager.engines.port import LabelingEngine
+from services.labeling_manager.errors import UnknownLabeler
+from shared.settings import LabelingSettings
+
+ENGINES = {
+    "folder": "services.labeling_manager.engines.folder:FolderEngine",
+    "auto": "services.labeling_manager.engines.auto:AutoEngine",
+}
+
+
+def checked_labeler(name: str) -> str:
+    """`name` itself, if there is such a tool: for requests, before work begins."""
+    if name not in ENGINES:
+        raise UnknownLabeler(name, ENGINES)
+    return name
+
+
+def labeling_engine(name: str, root: Path, settings: LabelingSettings) -> LabelingEngine:
+    """The tool `name`, working below `root` (`data_storage/labels`)."""
+    module, _, attribute = ENGINES[checked_labeler(name)].partition(":")
+    engine: type[LabelingEngine] = getattr(import_module(module), attribute)
+    return engine.from_settings(root, settings)

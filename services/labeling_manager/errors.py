@@ -1,0 +1,67 @@
+"""What can go wrong while frames are labelled, each with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from shared.errors import Conflict, Invalid, NotFound
+
+
+class UnknownLabeler(Invalid):
+    """The task names a labeling tool that this mesh does not have."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no labeler {name!r}. Choose one of: {', '.join(known)}.")
+
+
+class LabelingGone(NotFound):
+    """The folder of an open labeling was removed, or its task file."""
+
+    def __init__(self, task_file: Path) -> None:
+        super().__init__(
+            f"The task file {task_file} is gone. Put the folder back, or retry the labeling step of "
+            "the task: it makes the folder again."
+        )
+
+
+class TaskFileDamaged(Conflict):
+    """Somebody changed the task file so that it cannot be read."""
+
+    def __init__(self, task_file: Path, why: str) -> None:
+        super().__init__(
+            f"The task file {task_file} cannot be read ({why}). Remove it and retry the labeling "
+            "step of the task; labels that lie beside it are kept."
+        )
+
+
+class OtherClasses(Conflict):
+    """A labeling that is open was opened again with other classes."""
+
+    def __init__(self, task_id: str, open_with: Iterable[str], asked: Iterable[str]) -> None:
+        super().__init__(
+            f"The labeling of task {task_id} is open with the classes {', '.join(open_with)}, not "
+            f"{', '.join(asked)}. Finish it as it is, or submit a new task with the other classes."
+        )
+
+
+class NothingLabelled(Conflict):
+    """The labeling ended without one usable frame."""
+
+    def __init__(self, total: int, where: str) -> None:
+        super().__init__(
+            f"The labeling ended, but none of its {total} frames is labelled. Put label files into "
+            f"{where}, then retry the step."
+        )
+
+
+class NoConfidentBoxes(Conflict):
+    """The rule that plays the annotator accepted nothing."""
+
+    def __init__(self, total: int, accept: float, best: float) -> None:
+        seen = f"its best box has {best:.2f}" if best > 0 else "it found no box at all"
+        super().__init__(
+            f"The global model is not sure of any animal in these {total} frames: {seen}, and boxes "
+            f"are accepted from {accept:.2f}. Label the frames by hand (labeler `folder`), or lower "
+            "the confidence from which boxes are accepted."
+        )
