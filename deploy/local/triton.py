@@ -19,6 +19,7 @@ a supervisor that starts it again after a crash gets the same models back withou
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
@@ -36,7 +37,15 @@ from deploy.local.triton_wheel import available, find_wheel, put_stub
 from shared.errors import Unavailable
 from shared.serving.repository import ModelRepository
 
-__all__ = ["TritonProcess", "available", "become", "command", "free_ports", "wait_until_ready"]
+__all__ = [
+    "TritonProcess",
+    "available",
+    "become",
+    "command",
+    "free_ports",
+    "remove_leftovers",
+    "wait_until_ready",
+]
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +73,8 @@ def become(venv: Path, repository: Path, ports: tuple[int, int, int]) -> None:
     put_stub(wheel)
     repository.mkdir(parents=True, exist_ok=True)
     http_port, grpc_port, metrics_port = map(str, ports)
-    remove_shared_memory(int(grpc_port))  # a killed server could not do so itself
+    _refuse_taken(ports)
+    remove_leftovers(ports[1])
     argv = [str(wheel.server), f"--model-repository={repository}"]
     argv += [f"--backend-directory={wheel.backends}", "--model-control-mode=explicit"]
     argv += [f"--load-model={name}" for name in ModelRepository(repository, "python").to_load()]
@@ -80,10 +90,42 @@ def become(venv: Path, repository: Path, ports: tuple[int, int, int]) -> None:
     os.execve(wheel.server, argv, wheel.environment(venv))  # noqa: S606 - no shell wanted
 
 
-def remove_shared_memory(grpc_port: int) -> None:
-    """Remove the regions that a server on this port left behind; call it only when none runs."""
-    for left in SHARED_MEMORY.glob(f"{REGION.format(grpc_port)}*"):
+def remove_leftovers(grpc_port: int) -> None:
+    """End what a killed server on this port left behind: its model processes and their regions.
+
+    A model process that waits for a request when its server is killed may wait for ever. Only
+    those whose server is gone are ended.
+    """
+    region = REGION.format(grpc_port)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is not ours to see
+            if region not in (process / "cmdline").read_text(errors="replace"):
+                continue
+            if (process / "comm").read_text().startswith("triton_python_b") and _orphaned(process):
+                os.kill(int(process.name), signal.SIGKILL)
+    for left in SHARED_MEMORY.glob(f"{region}*"):
         left.unlink(missing_ok=True)
+
+
+def _orphaned(process: Path) -> bool:
+    parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    try:
+        return Path(f"/proc/{parent}/comm").read_text().strip() != "tritonserver"
+    except FileNotFoundError:
+        return True
+
+
+def _refuse_taken(ports: tuple[int, int, int]) -> None:
+    """Raise `Unavailable` when somebody listens on one of `ports`: maybe a mesh that already runs."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise Unavailable(
+                    f"Triton cannot use port {port} ({error.strerror}); end the program that has it."
+                ) from error
 
 
 def free_ports(count: int) -> list[int]:
@@ -159,7 +201,7 @@ class TritonProcess:
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
-        remove_shared_memory(self.grpc_port)
+        remove_leftovers(self.grpc_port)
 
     def kill(self) -> None:
         """End it without warning, as a crash would."""

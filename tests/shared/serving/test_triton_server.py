@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from deploy.local.triton import TritonProcess, available, command, free_ports
 from shared.errors import Invalid, NotFound, Terminal, Unavailable
 from shared.serving.port import ModelSpec
 from shared.serving.repository import ModelRepository
-from shared.serving.triton_server import TritonModelServer
+from shared.serving.triton_server import TritonModelServer, _array
 from tests.contracts.model_server import SIZE, ModelServerContract, expected, pictures
 
 
@@ -66,6 +67,17 @@ class TestTritonModelServer(ModelServerContract):
         )
         assert done.returncode == 0, done.stderr
 
+    def test_a_request_that_fails_takes_no_other_along(self, server, standing):
+        wrong = replace(
+            standing, image_size=96
+        )  # Triton joins what it gets; the model takes 64 only
+        bad = np.zeros((1, 3, 96, 96), np.float32)
+        sent = [(server.submit(standing, pictures(2)), server.submit(wrong, bad)) for _ in range(6)]
+        for good, failing in sent:
+            assert good.result(30).shape[0] == 2
+            with pytest.raises(Terminal, match="invalid dimensions"):
+                failing.result(30)
+
     def test_a_killed_model_process_is_started_again(self, triton, server, name, first):
         own = [pid for pid in children(triton.process.pid) if f"/{name}/" in command_line(pid)]
         assert len(own) == 1
@@ -112,6 +124,7 @@ class TestOfOnesOwn:
         spec = server.spec("fly")
         before = server.infer(spec, pictures(1))
         flying = [server.submit(spec, pictures(16)) for _ in range(8)]
+        family = children(process.pid)
         process.kill()
         for future in flying:  # each ends: with an answer, or with an error worth another try
             error = future.exception(10)
@@ -124,6 +137,8 @@ class TestOfOnesOwn:
         process.start()
         # the restarted server loaded its models itself, and the client dials at once
         np.testing.assert_array_equal(server.infer(spec, pictures(1)), before)
+        # a model process that was interrupted in the middle would wait for ever
+        assert not [pid for pid in family if running(pid)]
 
     def test_a_restart_loads_what_belongs_there_and_survives_what_is_broken(
         self, process, server, tiny_onnx
@@ -179,6 +194,16 @@ def test_it_dies_with_the_process_that_started_it(triton_venv, tmp_path):
         time.sleep(0.05)
 
 
+def test_an_answer_without_bytes_is_named_for_what_it_is():
+    """As a Python backend on numpy 2 sends it: the right shape, and nothing in it."""
+    from tritonclient.grpc import InferResult, service_pb2
+
+    response = service_pb2.ModelInferResponse(raw_output_contents=[b""])
+    response.outputs.add(name="output0", datatype="FP32", shape=[1, 6, 84])
+    with pytest.raises(Terminal, match="numpy"):
+        _array(InferResult(response))
+
+
 def test_nothing_listens(tmp_path):
     server = TritonModelServer(f"triton://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(Unavailable, match="does not answer"):
@@ -206,6 +231,25 @@ def test_why_triton_cannot_run_is_said(tmp_path):
     empty = available(tmp_path / "venv")
     assert empty is not None
     assert "lacks Triton's tritonserver" in empty
+
+
+def test_a_taken_port_is_said_and_the_server_that_has_it_lives_on(triton, standing_model):
+    ports = triton.process.http_port, triton.process.grpc_port, triton.process.metrics_port
+    argv, env = command(triton.process.venv, triton.process.repository, *ports)
+    ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert f"port {ports[0]}" in ended.stderr
+    assert triton.server.infer(standing_model, pictures(1)).size
+
+
+@pytest.fixture
+def standing_model(triton, tiny_onnx):
+    given = {"classes": ("mouse", "fly"), "task": "detect", "image_size": SIZE}
+    spec = triton.repository.write("second-start", None, tiny_onnx, **given)
+    triton.server.load(spec.name)
+    yield spec
+    triton.server._connection().unload_model(spec.name)
+    triton.repository.remove(spec.name, spec.version)
 
 
 def test_the_command_of_a_broken_environment_ends_with_the_reason(tmp_path):
