@@ -22,12 +22,11 @@ from services.model_trainer.engines.epoch_table import keep_epochs, map50_95_of
 from services.model_trainer.engines.port import Trained
 from services.model_trainer.engines.training_watch import TrainingWatch
 from services.model_trainer.engines.ultralytics_setup import check_readable, prepare_ultralytics
+from services.model_trainer.engines.verdict import doubts, why_best
 from services.model_trainer.errors import TrainingFailed, WeightsDamaged
 from shared.events.settings import TrainingSettings
 from shared.progress.report import Report, silent
 
-EARLY = 0.1  # a best epoch in this first part of the training is suspicious
-ENOUGH_EPOCHS = 10  # with fewer, the first tenth is not an epoch
 OUTCOME = "trained.json"
 log = logging.getLogger(__name__)
 
@@ -173,17 +172,6 @@ def _finish(work: Path, checkpoints: Checkpoints, settings: TrainingSettings) ->
             f"No checkpoint in {checkpoints.folder} is whole after training. "
             "Look at the disk, then retry the step."
         )
-    warnings = []
-    if best.epoch != newest.best_epoch:
-        warnings.append(
-            f"The best epoch {newest.best_epoch} was lost by a damaged file; "
-            f"the model is of epoch {best.epoch}."
-        )
-    if newest.epoch >= ENOUGH_EPOCHS and best.epoch <= EARLY * newest.epoch:
-        warnings.append(
-            f"The best epoch is {best.epoch} of {newest.epoch}, in the first tenth: training made "
-            "the model worse. Look for wrong labels, label more frames, or lower `epochs`."
-        )
     model, table = work / "model.pt", work / "results.csv"
     _strip(checkpoints.file(best.epoch), model)
     shutil.copyfile(work / "run" / "results.csv", table)
@@ -196,29 +184,16 @@ def _finish(work: Path, checkpoints: Checkpoints, settings: TrainingSettings) ->
         planned=settings.epochs,
         best_epoch=best.epoch,
         best_map50_95=best.fitness,
-        why=_why(best, newest, settings, table),
+        why=why_best(
+            best,
+            newest,
+            planned=settings.epochs,
+            patience=settings.patience,
+            last_map50_95=map50_95_of(table, newest.epoch),
+        ),
         seconds=newest.seconds,
-        warnings=tuple(warnings),
+        warnings=doubts(best, newest),
     )
-
-
-def _why(best: Checkpoint, newest: Checkpoint, settings: TrainingSettings, table: Path) -> str:
-    last = map50_95_of(table, newest.epoch)
-    reason = (
-        f"Epoch {best.epoch} of {newest.epoch} is the best: its mAP50-95 on the validation frames "
-        f"is {best.fitness:.3f}, the highest (the last epoch has {last:.3f})."
-    )
-    if best.epoch == newest.epoch:
-        reason = (
-            f"Epoch {best.epoch}, the last one, is the best: its mAP50-95 on the validation frames "
-            f"is {best.fitness:.3f}, and no earlier one is higher."
-        )
-    if newest.epoch < settings.epochs:
-        reason += (
-            f" Training stopped {settings.epochs - newest.epoch} epochs early: "
-            f"{settings.patience} epochs without a better one."
-        )
-    return reason
 
 
 def _strip(checkpoint: Path, model: Path) -> None:
