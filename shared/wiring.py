@@ -89,6 +89,7 @@ def celery_app(settings: Settings, service: str | None) -> Celery:
         result_expires=24 * 3600,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -116,11 +116,13 @@ def extract_frames(job: VideoJob, run: Run) -> VideoJob:
 
 
 def _extracted(job: VideoJob, run: Run, video_key: str) -> VideoJob:
-    from services.video_processor.engines.frames import choose, count_frames, extract
+    from services.video_processor.engines.frame_plan import choose
+    from services.video_processor.engines.frames import extract
+    from services.video_processor.engines.probe import probe
 
     storage = run.platform.storage
     video = storage.fetch(video_key)
-    total = job.frames or count_frames(video)
+    total = job.frames or probe(video).frames
     prefix = f"frames/{job.task_id}"
     folder = storage.local(prefix)
     folder.mkdir(parents=True, exist_ok=True)

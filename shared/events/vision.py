@@ -77,9 +77,10 @@ class VideoUploaded(DomainEvent, name="EVENT_VIDEO_UPLOADED"):
 
 
 class GlobalInferenceRequested(DomainEvent, name="EVENT_GLOBAL_INFERENCE_REQUESTED"):
-    """Analyse the video with the model that ships with the code."""
+    """Analyse the video, and the frames taken from it, with the model that ships with the code."""
 
     download_path: str
+    frame_path: str | None = None
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
 

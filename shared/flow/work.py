@@ -112,7 +112,11 @@ def register(app: Celery, service: str, spec: TaskSpec, platform: Platform) -> N
     """Make `spec` a Celery task called `<service>.<name>`."""
     name = f"{service}.{spec.name}"
     if spec.periodic:
-        app.task(name=name, ignore_result=True)(lambda: spec.function(platform))
+
+        def tick() -> None:
+            spec.function(platform)
+
+        app.task(name=name, ignore_result=True)(tick)
         return
     if spec.job is None:
 

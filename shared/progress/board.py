@@ -41,10 +41,10 @@ class StoredReport:
         self._lock = threading.Lock()
 
     def __call__(self, fraction: float, message: str = "", **figures: float) -> None:
-        """Store progress if the last time is long enough ago, or an epoch has ended."""
+        """Store progress if the last time is long enough ago, or an epoch or the work has ended."""
         with self._lock:
             due = time.monotonic() - self._last >= self._every_s
-            if not due and "epoch" not in figures:
+            if not due and "epoch" not in figures and fraction < 1.0:
                 return
             self._last = time.monotonic()
             self._store(min(max(fraction, 0.0), 1.0), message, figures)

@@ -103,9 +103,7 @@ def test_an_event_that_comes_twice_has_one_effect(mesh: ProbeMesh) -> None:
     mesh.wait(task_id, lambda t: t.state == State.RUNNING)
     with mesh.platform.sessions.begin() as session:  # as if the relay had died after sending
         session.execute(
-            Outgoing.__table__.update()
-            .where(Outgoing.task_id == task_id)
-            .values(published_at=None)
+            Outgoing.__table__.update().where(Outgoing.task_id == task_id).values(published_at=None)
         )
     mesh.platform.bus.relay()
     assert mesh.wait(task_id).state == State.SUCCEEDED

@@ -1,0 +1,148 @@
+"""The whole pipeline through the gateway: a video in, a deployed detector and its results out."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import av
+import httpx
+import pytest
+
+from deploy.cli.client import Client
+from deploy.local.annotator import Annotator
+from deploy.local.mesh import Mesh
+from tests.stack.conftest import FAST, data_dir
+
+COLUMNS = "frame,time_s,track_id,class,confidence,x,y,w,h,model,version"
+
+
+@pytest.fixture(scope="module")
+def done(client: Client, arena: tuple[Path, Path]) -> dict:
+    video, truth = arena
+    wish = {
+        "num_frames": 16,
+        "labeler": "folder",
+        "classes": ["mouse"],
+        "training": FAST,
+        "inference": {"confidence": 0.05},
+    }
+    task_id = client.submit(str(video), wish, key="first")
+    annotator = Annotator(client, task_id, truth)
+    annotator.start()
+    seen = [(name, data) for name, data in client.events(task_id)]
+    task = client.task(task_id)
+    assert annotator.problem is None
+    assert task["state"] == "SUCCEEDED", task["error"]
+    return {"task": task, "events": seen}
+
+
+def test_every_step_succeeded_once_and_said_so_live(done: dict) -> None:
+    steps = done["task"]["steps"]
+    assert {s["state"] for s in steps} == {"SUCCEEDED"}
+    assert [s["step"] for s in steps] == [
+        "video_processing",
+        "global_inference",
+        "labeling",
+        "label_download",
+        "model_training",
+        "model_conversion",
+        "model_deployment",
+        "inference",
+        "results_upload",
+    ]
+    succeeded = [d["step"] for n, d in done["events"] if n == "step" and d["state"] == "SUCCEEDED"]
+    assert succeeded == [s["step"] for s in steps]
+
+
+def test_the_results_are_linked_and_agree(client: Client, done: dict, mesh: Mesh) -> None:
+    outputs = {o["name"]: o for o in done["task"]["outputs"]}
+    assert set(outputs) == {
+        "results.csv",
+        "results.json",
+        "chunks/result_chunk_1.json",
+        "overlaid_results.mp4",
+    }
+    headers = {"Authorization": f"Bearer {mesh.key}"}
+    files = {
+        n: httpx.get(mesh.url + o["url"], headers=headers, follow_redirects=True).content
+        for n, o in outputs.items()
+    }
+    for name, content in files.items():
+        assert hashlib.sha256(content).hexdigest() == outputs[name]["sha256"]
+    text = files["results.csv"].decode()
+    assert text.splitlines()[0] == COLUMNS
+    rows = list(csv.DictReader(io.StringIO(text)))
+    whole = json.loads(files["results.json"])
+    assert len(rows) == sum(len(f["detections"]) for f in whole["frames"])
+    assert len(whole["frames"]) == 60
+    with av.open(io.BytesIO(files["overlaid_results.mp4"])) as video:
+        stream = video.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert sum(1 for _ in video.decode(stream)) == 60
+
+
+def test_files_lie_where_the_documents_say(done: dict) -> None:
+    task_id, root = done["task"]["task_id"], data_dir()
+    for path in (
+        f"videos/{task_id}/source.mp4",
+        f"videos/{task_id}/normalised.mp4",
+        f"videos/{task_id}/probe.json",
+        f"frames/{task_id}/frames.json",
+        f"labels/{task_id}/classes.txt",
+        f"labels/{task_id}/labels.json",
+        f"train_log/{task_id}/data.yaml",
+        f"train_log/{task_id}/data/train_test_split.txt",
+        f"train_log/{task_id}/model.pt",
+        f"train_log/{task_id}/results.csv",
+        f"models/task-{task_id}/1/model.pt",
+        f"models/task-{task_id}/1/model.onnx",
+        f"models/task-{task_id}/1/model.json",
+        f"inference_results/{task_id}/chunks/result_chunk_1.json",
+        f"inference_results/{task_id}/overlaid_results.mp4",
+    ):
+        assert (root / path).is_file(), path
+
+
+def test_the_model_is_registered_with_its_lineage_and_served(client: Client, done: dict) -> None:
+    task_id = done["task"]["task_id"]
+    about = json.loads((data_dir() / f"models/task-{task_id}/1/model.json").read_text())
+    lineage = about["lineage"]
+    assert lineage["task_id"] == task_id
+    assert lineage["video_sha256"] == done["task"]["results"]["video_sha256"]
+    assert lineage["base_weights"] == "global"
+    assert lineage["settings"]["epochs"] == 1
+    served = {(m["name"], m["state"]) for m in client.call("GET", "/models")}
+    assert {("global", "READY"), (f"task-{task_id}", "READY")} <= served
+    training = client.call("GET", f"/training/{task_id}")
+    assert (training["current_epoch"], training["epochs"], training["state"]) == (1, 1, "SUCCEEDED")
+    labeling = client.call("GET", f"/labeling/{task_id}")
+    assert (labeling["done"], labeling["total"], labeling["state"]) == (16, 16, "DONE")
+
+
+def test_the_model_analyses_another_video_alone(
+    client: Client, done: dict, arena: tuple[Path, Path]
+) -> None:
+    upload = client.upload(arena[0])
+    answer = client.call(
+        "POST",
+        f"/models/{done['task']['task_id']}/inference",
+        json={"data_path": upload, "confidence": 0.1, "frame_skip": 3, "max_frames": 5},
+        headers={"Prefer": "wait=60"},
+    )
+    assert answer["inference_result_path"] == f"inference_results/{answer['task_id']}"
+    assert "results.csv" in answer["outputs"]
+
+
+def test_the_same_request_again_is_the_same_task(client: Client, done: dict) -> None:
+    task = done["task"]
+    body = {"file_path": task["options"]["file_path"]}
+    wish = {k: v for k, v in task["options"].items() if k in {"num_frames", "labeler", "classes"}}
+    wish |= {"training": FAST, "inference": {"confidence": 0.05}}
+    again = client.call(
+        "POST", "/tasks/", json={**body, "options": wish}, headers={"Idempotency-Key": "first"}
+    )
+    assert again["task_id"] == task["task_id"]
