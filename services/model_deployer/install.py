@@ -35,10 +35,10 @@ def main() -> int:
             time.sleep(0.2)
     repository = ModelRepository(settings.model.repository, settings.model.platform)
     try:
-        install_global(
-            repository, server, settings.weights_dir, settings.global_weights, SHIPPED
-        )
-        restore(repository, server)
+        install_global(repository, server, settings.weights_dir, settings.global_weights, SHIPPED)
+        for name, reason in restore(repository, server).items():
+            if reason:
+                print(f"warning: {name} is not served: {reason}", file=sys.stderr)
     except ActverseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

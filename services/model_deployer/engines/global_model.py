@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from services.model_deployer.engines.port import exporter
-from services.model_deployer.errors import WeightsAbsent
 from shared.errors import Conflict, NotFound, Terminal
+from shared.serving.global_weights import operator_weights
 from shared.serving.port import ModelServer, ModelSpec
 from shared.serving.repository import ModelRepository, sha256_of
 
@@ -29,7 +29,7 @@ def install_global(
     them to the shipped model serves the shipped version again. May run at every start: when
     nothing changed it costs one file's digest and one question to the server.
 
-    Raises `WeightsAbsent`, `NotFound` or `Conflict` for files that are missing or damaged, and
+    Raises `NotFound` or `Conflict` for files that are missing or damaged, and
     whatever the server says about the model.
     """
     if global_weights:
@@ -80,7 +80,7 @@ def _write_shipped(repository: ModelRepository, shipped: Path) -> ModelSpec:
 
 
 def _write_operators(repository: ModelRepository, models_dir: Path, named: str) -> ModelSpec:
-    weights = _found(models_dir, named)
+    weights = operator_weights(models_dir, named)
     digest = sha256_of(weights)
     # the converted file stays beside the operator's models, so that a restart does not convert again
     exported = exporter(weights.parent).export(
@@ -93,16 +93,6 @@ def _write_operators(repository: ModelRepository, models_dir: Path, named: str) 
         classes=exported.classes,
         task=exported.task,
         image_size=exported.image_size,
-    )
-
-
-def _found(models_dir: Path, named: str) -> Path:
-    for place in (models_dir / named, Path(named).expanduser()):
-        if place.is_file():
-            return place.resolve()
-    raise WeightsAbsent(
-        f"GLOBAL_WEIGHTS={named} is neither a file in {models_dir} nor a path; put the file there "
-        "(nothing is downloaded), or unset it to use the shipped global model."
     )
 
 

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from services.model_inference.engines.replace import whole
+from shared.errors import MediaRejected
 from shared.events.settings import AnalysisSettings
 from shared.labels.folder import read_frames
 from shared.serving.port import ModelServer, ModelSpec
@@ -27,7 +30,7 @@ def predict_frames(
     found: dict[int, list[list[float]]] = {}
     for begin in range(0, len(entries), settings.batch_size):
         group = entries[begin : begin + settings.batch_size]
-        images = [cv2.cvtColor(cv2.imread(str(folder / e.file)), cv2.COLOR_BGR2RGB) for e in group]
+        images = [_read(folder / entry.file) for entry in group]
         fitted = [letterbox(image, spec.image_size) for image in images]
         output = server.infer(spec, to_batch([canvas for canvas, _ in fitted]))
         for entry, one, (_, box) in zip(group, output, fitted, strict=True):
@@ -48,3 +51,11 @@ def predict_frames(
     with whole(out) as part:
         part.write_text(json.dumps(found), encoding="utf-8")
     return sum(map(len, found.values()))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """The picture as (h, w, 3) RGB; `MediaRejected` when it cannot be decoded."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise MediaRejected(f"The frame {path.name} cannot be decoded; extract the frames again.")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from services.model_deployer.engines.deployment import bring_back, deploy, roll_back, withdraw
 from services.model_deployer.engines.global_model import install_global, restore
 from services.model_deployer.engines.parity import Tolerance, drawn_batch
-from services.model_deployer.errors import ParityFailed, WeightsAbsent
+from services.model_deployer.errors import ParityFailed
 from shared.errors import Conflict, Invalid, NotFound, Terminal, Unavailable
 from shared.serving.onnx_server import OnnxRuntimeServer
 from shared.serving.repository import ModelRepository, sha256_of
@@ -222,7 +222,7 @@ class TestGlobalModel:
 
     def test_what_is_missing_is_said(self, repository, server, shipped, tmp_path):
         with pytest.raises(
-            WeightsAbsent, match=r"GLOBAL_WEIGHTS=yolo11n\.pt .*nothing is downloaded"
+            NotFound, match=r"GLOBAL_WEIGHTS=yolo11n\.pt .*nothing is downloaded"
         ):
             install_global(repository, server, tmp_path, "yolo11n.pt", shipped)
         (shipped / "model.onnx").write_bytes(b"damaged")
