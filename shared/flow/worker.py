@@ -11,8 +11,9 @@ from celery.signals import worker_process_init
 from shared import log, wiring
 from shared.errors import BadInput
 from shared.flow.consumer import event_consumer
+from shared.flow.execution import register
 from shared.flow.lifeline import die_with_parent
-from shared.flow.work import TaskSpec, register
+from shared.flow.work import TaskSpec
 from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.settings import Settings

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import vision as e
 from shared.events.settings import AnalysisSettings, TrainingSettings
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
 ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
+
+
+class NotifyWish(BaseModel):
+    """Who hears about what; labels wanted, task done and task failed are always told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: list[str] = Field(default_factory=list)
+    """Steps whose outcome is told too, or `all`."""
+    urls: list[str] = Field(default_factory=list, max_length=10)
+    """Apprise addresses (`mailto://`, `slack://`, `json://` ...); empty = the user's own."""
 
 
 class VisionOptions(Options):
@@ -26,8 +37,7 @@ class VisionOptions(Options):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
     upload_path: str | None = None
-    notify: list[str] = Field(default_factory=list)
-    """Steps (or `all`) whose outcome is sent to the user's addresses."""
+    notify: NotifyWish = Field(default_factory=NotifyWish)
 
 
 PROCESSING = Step(
