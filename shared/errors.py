@@ -124,5 +124,7 @@ def explained(error: BaseException) -> ActverseError:
         return error
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         where = f" while writing {error.filename}" if error.filename else ""
-        return OutOfSpace(f"The disk is full{where}. Free some space, then retry the step; nothing finished is lost.")
+        return OutOfSpace(
+            f"The disk is full{where}. Free some space, then retry the step; nothing finished is lost."
+        )
     return Terminal(f"{type(error).__name__}: {error}")

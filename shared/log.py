@@ -10,7 +10,7 @@ import structlog
 
 def configure(level: str, form: str, *, service: str) -> None:
     """Send our own logs and those of the libraries through one renderer to stderr."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -26,7 +26,7 @@ from services.api_gateway.schemas import (
 )
 from shared.db.models import Upload
 from shared.errors import Invalid, NotFound
-from shared.flow import ledger, sweeper
+from shared.flow import sweeper, wishes
 from shared.flow.states import State
 from shared.pipelines import atlas, render
 from shared.pipelines.dsl import Options
@@ -60,7 +60,7 @@ def submit_task(
         own_source(session, caller, wish.file_path)
         task = repository.known_request(session, user_id, idempotency_key, digest)
         if task is None:
-            task = ledger.submit(
+            task = wishes.submit(
                 session,
                 platform.bus,
                 pipeline,
@@ -117,7 +117,7 @@ def cancel_task(platform: InPlatform, caller: InCaller, task_id: str) -> Accepte
     """Stop a task; running work ends at its next frame, epoch or chunk."""
     with platform.sessions.begin() as session:
         task = own_task(session, caller, task_id)
-        active = ledger.cancel(session, platform.bus, task)
+        active = wishes.cancel(session, platform.bus, task)
         dispatched = [(run.name, run.token) for run in active if run.token]
     for name, token in dispatched:
         sweeper.revoke(platform, task.pipeline, name, token, terminate=False)
@@ -136,7 +136,7 @@ def retry_task(
     """Run the failed step again, or the named one, and everything after it."""
     with platform.sessions.begin() as session:
         task = own_task(session, caller, task_id)
-        ledger.retry(session, platform.bus, task, wish.step if wish else None)
+        wishes.retry(session, platform.bus, task, wish.step if wish else None)
     return accepted(task_id)
 
 

@@ -15,60 +15,16 @@ from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
 from shared.db.models import StepRun, Task, TaskEvent, now
-from shared.errors import ActverseError, Conflict
+from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
 from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
-from shared.pipelines.dsl import Options, Pipeline, Step
+from shared.pipelines.dsl import Step
 
 
-def submit(
-    session: Session,
-    bus: EventBus,
-    pipeline: Pipeline,
-    options: Options,
-    *,
-    user_id: str,
-    idempotency_key: str | None = None,
-    request_sha256: str | None = None,
-) -> Task:
-    """Accept a task and ask for its first step."""
-    given = options.model_dump(mode="json")
-    task = Task(
-        user_id=user_id,
-        pipeline=pipeline.name,
-        options=given,
-        context={k: v for k, v in given.items() if v is not None},
-        idempotency_key=idempotency_key,
-        request_sha256=request_sha256,
-    )
-    session.add(task)
-    session.flush()
-    _add_runs(session, task, pipeline.steps, attempt=1)
-    note(session, task.id, None, "state", state=State.QUEUED)
-    bus.publish(
-        lifecycle.TaskSubmitted(task_id=task.id, user_id=user_id, pipeline=pipeline.name), session
-    )
-    bus.publish(_request(task, pipeline.steps[0]), session)
-    return task
-
-
-def _add_runs(session: Session, task: Task, steps: tuple[Step, ...], *, attempt: int) -> None:
-    names = [s.name for s in atlas.PIPELINES[task.pipeline].steps]
-    for step in steps:
-        session.add(
-            StepRun(
-                task_id=task.id,
-                name=step.name,
-                service=step.service,
-                position=names.index(step.name),
-                attempt=attempt,
-            )
-        )
-
-
-def _request(task: Task, step: Step) -> DomainEvent:
+def request(task: Task, step: Step) -> DomainEvent:
+    """The event that starts `step`, from what the task knows so far."""
     return step.on.drawn_from(task.context, task_id=task.id, user_id=task.user_id)
 
 
@@ -208,7 +164,7 @@ def _conclude(
     if step.then is not None:
         following = next(s for s in atlas.PIPELINES[task.pipeline].steps if s.on is step.then)
         task.state = State.RUNNING
-        bus.publish(_request(task, following), session)
+        bus.publish(request(task, following), session)
         return True
     task.state = State.SUCCEEDED
     task.finished_at = now()
@@ -244,15 +200,25 @@ def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) 
     task.error = {**told, "step": run.name}
     task.finished_at = now()
     note(session, task.id, None, "state", state=State.FAILED, failed_step=run.name, **told)
-    envelope = {"task_id": task.id, "user_id": task.user_id}
     bus.publish(
         lifecycle.StepFailed(
-            **envelope, step=run.name, attempt=run.attempt, code=error.code, message=str(error)
+            task_id=task.id,
+            user_id=task.user_id,
+            step=run.name,
+            attempt=run.attempt,
+            code=error.code,
+            message=str(error),
         ),
         session,
     )
     bus.publish(
-        lifecycle.TaskFailed(**envelope, pipeline=task.pipeline, step=run.name, message=str(error)),
+        lifecycle.TaskFailed(
+            task_id=task.id,
+            user_id=task.user_id,
+            pipeline=task.pipeline,
+            step=run.name,
+            message=str(error),
+        ),
         session,
     )
     return True
@@ -261,56 +227,3 @@ def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) 
 def cancelled(session: Session, run: StepRun) -> None:
     """A running step noticed that its task was cancelled."""
     move(session, run, OPEN, State.CANCELLED, finished_at=now())
-
-
-def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
-    """Cancel a task; returns the runs whose Celery tasks should be revoked."""
-    if task.state in ENDED:
-        raise Conflict(f"Task {task.id} is already {task.state.lower()}; nothing to cancel.")
-    task.state = State.CANCELLED
-    task.cancel_requested_at = task.finished_at = now()
-    active = []
-    for run in latest_runs(session, task.id):
-        if run.state in {State.QUEUED, State.RUNNING}:
-            active.append(run)
-        move(
-            session,
-            run,
-            {State.PENDING, State.QUEUED, State.WAITING},
-            State.CANCELLED,
-            finished_at=now(),
-        )
-    note(session, task.id, None, "state", state=State.CANCELLED)
-    bus.publish(
-        lifecycle.TaskCancelled(task_id=task.id, user_id=task.user_id, pipeline=task.pipeline),
-        session,
-    )
-    return active
-
-
-def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) -> StepRun:
-    """Run a step again, and everything after it; by default the step that failed."""
-    runs = latest_runs(session, task.id)
-    if task.state not in ENDED:
-        raise Conflict(
-            f"Task {task.id} is {task.state.lower()}; cancel it first, or wait for its end."
-        )
-    if any(run.state == State.RUNNING for run in runs):
-        raise Conflict(f"A step of task {task.id} is still stopping; try again in a moment.")
-    steps = atlas.PIPELINES[task.pipeline].steps
-    chosen = step_name or next((r.name for r in runs if r.state != State.SUCCEEDED), None)
-    names = [s.name for s in steps]
-    if chosen is None:
-        raise Conflict(f"Task {task.id} has succeeded; name the step that should run again.")
-    if chosen not in names:
-        raise Conflict(f"Task {task.id} has no step {chosen!r}; its steps: {', '.join(names)}.")
-    again = steps[names.index(chosen) :]
-    if any(run.state != State.SUCCEEDED for run in runs[: names.index(chosen)]):
-        raise Conflict(f"Step {chosen} cannot run before the steps that lead to it.")
-    _add_runs(session, task, again, attempt=max(r.attempt for r in runs) + 1)
-    task.state = State.QUEUED
-    task.error = task.cancel_requested_at = task.finished_at = None
-    note(session, task.id, None, "state", state=State.QUEUED, from_step=chosen)
-    bus.publish(_request(task, again[0]), session)
-    session.flush()
-    return next(r for r in latest_runs(session, task.id) if r.name == chosen)

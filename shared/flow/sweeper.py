@@ -116,7 +116,7 @@ def stop_cancelled(platform: Platform) -> None:
             )
         ).all()
     for run_id, token, name, pipeline in stuck:
-        revoke(platform, pipeline, name, token, terminate=True)
+        revoke(platform, pipeline, name, str(token), terminate=True)
         with platform.sessions.begin() as session:
             ledger.cancelled(session, session.get_one(StepRun, run_id))
 

@@ -15,7 +15,7 @@ def facts() -> tuple[type[DomainEvent], ...]:
     """Everything that is not a request: outcomes of steps and of tasks."""
     steps = {s for p in PIPELINES.values() for s in p.steps}
     outcomes = {s.emits for s in steps} | {s.awaits for s in steps if s.awaits}
-    ends = {
+    ends: set[type[DomainEvent]] = {
         lifecycle.TaskSubmitted,
         lifecycle.StepFailed,
         lifecycle.TaskCompleted,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from shared.db.models import Task
 from shared.errors import ActverseError
-from shared.flow import ledger
+from shared.flow import wishes
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options
@@ -105,7 +105,7 @@ class Runner:
 
     def _submit(self, pipeline: str, options: Options, user_id: str | None) -> str:
         with self.platform.sessions.begin() as session:
-            task = ledger.submit(
+            task = wishes.submit(
                 session,
                 self.platform.bus,
                 atlas.pipeline(pipeline),

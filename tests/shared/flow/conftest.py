@@ -14,7 +14,7 @@ import pytest
 from shared import wiring
 from shared.db import migrate
 from shared.db.models import StepRun, Task, User
-from shared.flow import clock, ledger
+from shared.flow import clock, ledger, wishes
 from shared.flow.states import ENDED
 from shared.pipelines import atlas
 from shared.platform import Platform
@@ -67,7 +67,7 @@ class ProbeMesh:
     def submit(self, **plan: Any) -> str:
         options = probe_service.ProbeOptions(plan={"marks": str(self.marks), **plan})
         with self.platform.sessions.begin() as session:
-            return ledger.submit(
+            return wishes.submit(
                 session,
                 self.platform.bus,
                 atlas.pipeline("probe"),

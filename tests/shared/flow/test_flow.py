@@ -7,7 +7,7 @@ import time
 from sqlalchemy import func, select
 
 from shared.db.models import Outgoing, StepRun, TaskEvent
-from shared.flow import ledger, sweeper
+from shared.flow import ledger, sweeper, wishes
 from shared.flow.states import State
 from tests.shared.flow.conftest import ProbeMesh
 
@@ -116,7 +116,7 @@ def test_cancel_stops_running_work_at_its_next_report(mesh: ProbeMesh) -> None:
     mesh.wait(task_id, lambda t: t.state == State.RUNNING)
     begun = time.monotonic()
     with mesh.platform.sessions.begin() as session:
-        ledger.cancel(session, mesh.platform.bus, session.get_one(ledger.Task, task_id))
+        wishes.cancel(session, mesh.platform.bus, session.get_one(ledger.Task, task_id))
     while mesh.look(task_id)[1][0].state == State.RUNNING:
         assert time.monotonic() - begun < 10
         time.sleep(0.05)
@@ -131,7 +131,7 @@ def test_work_that_does_not_listen_is_ended_with_its_process(mesh: ProbeMesh, mo
     task_id = mesh.submit(first={"deaf_s": 60})
     mesh.wait(task_id, lambda t: t.state == State.RUNNING)
     with mesh.platform.sessions.begin() as session:
-        ledger.cancel(session, mesh.platform.bus, session.get_one(ledger.Task, task_id))
+        wishes.cancel(session, mesh.platform.bus, session.get_one(ledger.Task, task_id))
     deadline = time.monotonic() + 15
     while mesh.look(task_id)[1][0].state == State.RUNNING:
         assert time.monotonic() < deadline
@@ -146,7 +146,7 @@ def test_retry_goes_on_at_the_failed_step(mesh: ProbeMesh) -> None:
         task = session.get_one(ledger.Task, task_id)
         plan = {k: v for k, v in task.context["plan"].items() if k != "summarise"}
         task.context = {**task.context, "plan": plan}
-        run = ledger.retry(session, mesh.platform.bus, task, None)
+        run = wishes.retry(session, mesh.platform.bus, task, None)
         assert (run.name, run.attempt) == ("probe_summary", 2)
     assert mesh.wait(task_id).state == State.SUCCEEDED
     assert mesh.ran(task_id).count("first") == 1
