@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from shared.bus.sqlite_database import Database
-from shared.bus.sqlite_owner import start_of
+from shared.process import start_of
 
 _ringing = itertools.count(1)
 _SHORTEST_SLEEP_S = 0.005

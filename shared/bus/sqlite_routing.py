@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 
 from shared.bus import sqlite_bell
 from shared.bus.sqlite_database import Database
-from shared.bus.sqlite_owner import alive, this_process
+from shared.process import alive, this_process
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shared.bus import sqlite_bell
 from shared.bus.sqlite_database import Database
-from shared.bus.sqlite_owner import alive, this_process
+from shared.process import alive, this_process
 from shared.bus.sqlite_routing import Routing
 
 DEFAULT_DELIVERY_LIMIT = 20  # redeliveries; the same as RabbitMQ's quorum queues

@@ -285,7 +285,7 @@ class Transport(virtual.Transport):
 
     Channel = Channel
     can_parse_url = True
-    driver_type = "sql"
+    driver_type = "actverse"  # Celery sends no monitoring events over "sql"
     driver_name = "actverse+sqlite"
     connection_errors = (*virtual.Transport.connection_errors, sqlite3.OperationalError)
     implements = virtual.Transport.implements.extend(

@@ -42,7 +42,9 @@ class Mesh:
         self.app = Celery("client", set_as_current=False)
         self.app.conf.update(sqlite_app.settings(self.url, "ours"))
 
-    def start(self, service: str = "ours", concurrency: int = 1) -> subprocess.Popen[bytes]:
+    def start(
+        self, service: str = "ours", concurrency: int = 1, *more: str
+    ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it consumes."""
         before = self.listening(service)
         environment = os.environ | {
@@ -63,6 +65,7 @@ class Mesh:
                     f"{service}-{len(self.workers)}@here",
                 ),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                *more,
             ],
             cwd=ROOT,
             env=environment,

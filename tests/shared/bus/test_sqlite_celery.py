@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from itertools import pairwise
 
@@ -80,6 +81,21 @@ class TestWork:
         steady.send("note", "in-between")
         until(lambda: steady.said("in-between"))
         until(lambda: len(steady.said("event-")) == 330)
+
+    def test_monitoring_events_arrive(self, mesh: Mesh) -> None:
+        seen: set[str] = set()
+        mesh.start("ours", 1, "--task-events")
+        with mesh.app.connection_for_read() as connection:
+            receiver = mesh.app.events.Receiver(connection)
+
+            def see(event: dict[str, str]) -> None:
+                seen.add(event["type"])
+                receiver.should_stop = event["type"] == "task-succeeded"
+
+            receiver.handlers["*"] = see
+            threading.Timer(0.3, mesh.send, ("nothing", "watched")).start()
+            receiver.capture(limit=None, timeout=5, wakeup=False)
+        assert {"task-received", "task-started", "task-succeeded"} <= seen
 
     def test_purge_drops_what_waits(self, steady: Mesh) -> None:
         steady.send("slow", "one", 0.5)
