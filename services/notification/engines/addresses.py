@@ -30,7 +30,7 @@ def scheme_of(url: str) -> str:
 def shown(url: str) -> str:
     """The address as it may appear in sentences: kind, and host where the URL names one."""
     scheme = scheme_of(url)
-    if not scheme.isalnum():
+    if not scheme.isalnum() or "://" not in url:  # without a kind, all of it may be a secret
         return "(an unreadable address)"
     if scheme not in NAMED_HOST:
         return f"{scheme}://..."
@@ -68,7 +68,7 @@ def check_kind(url: str) -> None:
     known_options = MAIL_OPTIONS if scheme in MAIL else OTHER_OPTIONS
     unknown = {
         name
-        for name, _ in parse_qsl(_query(url), keep_blank_values=True)
+        for name in _options(url)
         if name.lower() not in known_options
         and (scheme not in NAMED_HOST - MAIL or not name.startswith(FIELD_SIGNS))
     }
@@ -92,5 +92,7 @@ def check_host(url: str, host: str | None, port: int | None, allow: Sequence[str
     Allowed.of(allow).addresses(host, port or DEFAULT_PORTS.get(scheme, 443))
 
 
-def _query(url: str) -> str:
-    return url.partition("?")[2]
+def _options(url: str) -> set[str]:
+    """The names behind the question mark; a plus there is a sign, not a blank."""
+    parts = url.partition("?")[2].replace(";", "&").split("&")
+    return {unquote(part.partition("=")[0]) for part in parts if part}
