@@ -2,68 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-)
+from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy import UniqueConstraint as Unique
-from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
 
-BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite only autoincrements INTEGER
-
-
-def now() -> datetime:
-    """This moment, in UTC."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """A fresh random identifier."""
-    return str(uuid4())
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment with its time zone on every database; SQLite forgets the zone, we do not."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read naive values as UTC."""
-        del dialect
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class Base(DeclarativeBase):
-    """Names every constraint, so that migrations can refer to them on both databases."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON(none_as_null=True),
-        list[Any]: JSON,
-        str: String(255),
-    }
+from shared.db.base import Base, BigId, new_id, now
 
 
 class User(Base):
@@ -97,6 +43,7 @@ class Task(Base):
         Unique("user_id", "idempotency_key"),
         Index("ix_tasks_user_id_created_at", "user_id", "created_at"),
         Index("ix_tasks_state_created_at", "state", "created_at"),
+        Index("ix_tasks_created_at_id", "created_at", "id"),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -159,10 +106,17 @@ class WorkRun(Base):
 
 
 class TaskEvent(Base):
-    """What watchers of a task see, in order; `id` is the Last-Event-ID of the stream."""
+    """What watchers of a task see, in order; `id` is the Last-Event-ID of the stream.
+
+    An id is never given twice (AUTOINCREMENT on SQLite): a progress note replaces the one before
+    it, and with a reused id nobody who had seen the old one would see the new.
+    """
 
     __tablename__ = "task_events"
-    __table_args__ = (Index("ix_task_events_task_id_id", "task_id", "id"),)
+    __table_args__ = (
+        Index("ix_task_events_task_id_id", "task_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
     step: Mapped[str | None]
@@ -234,7 +188,7 @@ class Model(Base):
     """One version of a model in the registry, with where it came from."""
 
     __tablename__ = "models"
-    __table_args__ = (Unique("name", "version"),)
+    __table_args__ = (Unique("name", "version"), Index("ix_models_path", "path"))
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     name: Mapped[str]
     version: Mapped[int]

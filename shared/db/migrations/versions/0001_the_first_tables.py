@@ -10,6 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -48,12 +50,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "models",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("task_id", sa.String(length=255), nullable=True),
@@ -74,12 +71,7 @@ def upgrade() -> None:
 
     op.create_table(
         "outbox",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("event_id", sa.String(length=255), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("task_id", sa.String(length=255), nullable=False),
@@ -219,12 +211,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "step_runs",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("task_id", sa.String(length=255), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("service", sa.String(length=255), nullable=False),
@@ -256,12 +243,7 @@ def upgrade() -> None:
 
     op.create_table(
         "task_events",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("task_id", sa.String(length=255), nullable=False),
         sa.Column("step", sa.String(length=255), nullable=True),
         sa.Column("kind", sa.String(length=255), nullable=False),
@@ -277,9 +259,7 @@ def upgrade() -> None:
 
     op.create_table(
         "work_runs",
-        sa.Column(
-            "step_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("step_run_id", BIG_ID, nullable=False),
         sa.Column("task", sa.String(length=255), nullable=False),
         sa.Column("state", sa.String(length=255), nullable=False),
         sa.Column("holder", sa.String(length=255), nullable=True),
@@ -300,53 +280,21 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("work_runs")
-    with op.batch_alter_table("task_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_task_events_task_id_id")
-
-    op.drop_table("task_events")
-    with op.batch_alter_table("step_runs", schema=None) as batch_op:
-        batch_op.drop_index("ix_step_runs_state_deadline_at")
-
-    op.drop_table("step_runs")
-    op.drop_table("outputs")
-    with op.batch_alter_table("labelings", schema=None) as batch_op:
-        batch_op.drop_index("ix_labelings_state")
-
-    op.drop_table("labelings")
-    op.drop_table("epochs")
-    with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_uploads_user_id"))
-
-    op.drop_table("uploads")
-    with op.batch_alter_table("tasks", schema=None) as batch_op:
-        batch_op.drop_index("ix_tasks_user_id_created_at")
-        batch_op.drop_index("ix_tasks_state_created_at")
-
-    op.drop_table("tasks")
-    with op.batch_alter_table("api_keys", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_api_keys_user_id"))
-
-    op.drop_table("api_keys")
-    op.drop_table("users")
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_outbox_task_id"))
-        batch_op.drop_index("ix_outbox_published_at_id")
-
-    op.drop_table("outbox")
-    with op.batch_alter_table("models", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_models_user_id"))
-        batch_op.drop_index(batch_op.f("ix_models_task_id"))
-
-    op.drop_table("models")
-    op.drop_table("markers")
-    with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_inbox_at"))
-
-    op.drop_table("inbox")
-    with op.batch_alter_table("deployments", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_deployments_user_id"))
-        batch_op.drop_index(batch_op.f("ix_deployments_task_id"))
-        batch_op.drop_index(batch_op.f("ix_deployments_model"))
-
-    op.drop_table("deployments")
+    for table in (  # their indexes go with them
+        "work_runs",
+        "task_events",
+        "step_runs",
+        "outputs",
+        "labelings",
+        "epochs",
+        "uploads",
+        "tasks",
+        "api_keys",
+        "users",
+        "outbox",
+        "models",
+        "markers",
+        "inbox",
+        "deployments",
+    ):
+        op.drop_table(table)
