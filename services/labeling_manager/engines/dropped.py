@@ -7,6 +7,7 @@ them; the newest one of a frame counts.
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,7 +116,8 @@ def _files(work: Path, places: tuple[str, ...]) -> Iterator[Path]:
     for place in places:
         folder = work / place
         if folder.is_dir():
-            yield from sorted(folder.iterdir())
+            # by name: comparing paths of thousands of frames is slow
+            yield from sorted(folder.iterdir(), key=lambda path: path.name)
 
 
 def _texts(work: Path) -> Iterator[_Text]:
@@ -135,7 +137,7 @@ def _stat(path: Path, place: str) -> _Text | None:
         status = path.lstat()
     except OSError:
         return None
-    if not path.is_file() or path.is_symlink():
+    if not stat.S_ISREG(status.st_mode):
         return None
     # a copy may keep an old modification time; the change of the inode tells when it came
     appeared = max(status.st_mtime, status.st_ctime)
