@@ -125,11 +125,10 @@ def _watch(platform: Platform, labeling: Labeling, *, ended: bool) -> None:
         if status is None:
             row.state = repository.CLOSED
             return
-        changed = repository.note_status(row, status)
+        if repository.note_status(row, status):
+            _show(session, labeling.task_id, status)
         if status.complete and _conclude(platform, session, labeling.task_id, status):
             row.state = repository.DONE
-        elif changed:
-            _show(session, labeling.task_id, status)
 
 
 def _conclude(

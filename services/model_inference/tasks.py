@@ -139,5 +139,10 @@ def render_overlay(job: AnalysisJob, run: Run) -> AnalysisJob:
 @task()
 def close_results(jobs: list[AnalysisJob], run: Run) -> AnalysisJob:
     """All four forms are there; keep them for whoever uploads."""
-    keep_folder(run.platform.storage, str(jobs[0].inference_result_path))
-    return jobs[0]
+    done = jobs[0]
+    keep_folder(run.platform.storage, str(done.inference_result_path))
+    run.report(
+        1.0,
+        f"{done.detections} detections, {done.tracks} tracks, {done.frames_per_s:.0f} frames/s",
+    )
+    return done

@@ -129,6 +129,7 @@ def _extracted(job: VideoJob, run: Run, video_key: str) -> VideoJob:
     numbers = choose(total, job.num_frames, job.seed)
     extract(video, numbers, folder, run.report)
     keep_folder(storage, prefix)
+    run.report(1.0, f"{total} frames, {len(numbers)} of them taken for labeling")
     return job.having(frame_path=prefix, frames=total)
 
 
@@ -213,5 +214,6 @@ def _chunk_names(storage: Storage, prefix: str) -> list[str]:
 @task()
 def close_upload(jobs: list[ResultsJob], run: Run) -> ResultsJob:
     """Every result has its link."""
-    del run
-    return jobs[0].having(outputs=[name for job in jobs for name in job.outputs])
+    outputs = [name for job in jobs for name in job.outputs]
+    run.report(1.0, f"{len(outputs)} files")
+    return jobs[0].having(outputs=outputs)
