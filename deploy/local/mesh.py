@@ -17,12 +17,12 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import httpx
 
 from deploy.local import triton
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervisor import Supervisor, child_argv
 from shared import wiring
 from shared.db import migrate
 from shared.errors import Conflict, Unavailable
@@ -33,6 +33,7 @@ from shared.web.access import first_key
 ROOT = Path(__file__).resolve().parents[2]
 TRITON_VENV = ROOT / ".venv-triton"
 READY_S = 90.0
+PORT_S = 3.0
 STATE_FILE = "mesh.json"
 
 
@@ -50,7 +51,8 @@ class Mesh:
         self.key = ""
         self.reason_without_triton: str | None = None
         self._quiet = quiet
-        self._lock_file = None
+        self._lock_file: IO[str] | None = None
+        self._triton_port: int | None = None
         data = settings.data_dir.absolute()
         self.supervisor = Supervisor(ROOT, data / "logs", self.say)
 
@@ -60,17 +62,22 @@ class Mesh:
             print(f"[mesh] {text}", flush=True)
 
     def start(self) -> Self:
-        """Start everything and wait until it is ready; raises `Unavailable` with the reason."""
+        """Start everything and wait until it is ready; raises `Unavailable` with the reason.
+
+        From then on a thread keeps it running.
+        """
         self._lock()
         begun = time.monotonic()
         try:
+            self._clean_up()  # after a launcher that was killed
+            self._wait_for_port()
             self._prepare()
             self._start_programs()
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
-        state = {"url": self.url, "pid": os.getpid()}
+        state = {"url": self.url, "pid": os.getpid(), "triton_port": self._triton_port}
         (self.settings.data_dir / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
         self.say(f"ready after {time.monotonic() - begun:.1f} s")
         return self
@@ -78,22 +85,33 @@ class Mesh:
     def _lock(self) -> None:
         data = self.settings.data_dir
         data.mkdir(parents=True, exist_ok=True)
-        self._lock_file = (data / "mesh.lock").open("a")
+        lock_file = (data / "mesh.lock").open("a")
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock_file.close()
             raise Conflict(
                 f"A mesh is already running on {data}; stop it first, or use another "
                 "ACTVERSE_DATA_DIR."
             ) from None
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.settings.gateway.host, self.port))
-            except OSError:
-                raise Conflict(
-                    f"Port {self.port} is in use; choose another: make up PORT=9000."
-                ) from None
+        self._lock_file = lock_file
+
+    def _clean_up(self) -> None:
+        """Forget the mesh that ran here last, and what a killed Triton of it left behind."""
+        state = self.settings.data_dir / STATE_FILE
+        with contextlib.suppress(OSError, ValueError):
+            port = json.loads(state.read_text(encoding="utf-8")).get("triton_port")
+            if port is not None:
+                triton.remove_leftovers(port)
+        state.unlink(missing_ok=True)
+
+    def _wait_for_port(self) -> None:
+        """The gateway of a mesh that was killed a moment ago may not be quite gone."""
+        deadline = time.monotonic() + PORT_S
+        while not _free(self.settings.gateway.host, self.port):
+            if time.monotonic() > deadline:
+                raise Conflict(f"Port {self.port} is in use; choose another: make up PORT=9000.")
+            time.sleep(0.05)
 
     def _prepare(self) -> None:
         platform = wiring.build(self.settings)
@@ -103,32 +121,31 @@ class Mesh:
         platform.engine.dispose()
 
     def _start_programs(self) -> None:
-        python = sys.executable
         env = {
             "ACTVERSE_GATEWAY__PORT": str(self.port),
             "ACTVERSE_MODEL_SERVER": self._start_triton(),
             "YOLO_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
+            # a worker that is asked to end gives its work back at once; it will go on from there
+            "REMAP_SIGTERM": "SIGQUIT",
         }
-        self.supervisor.add(
-            "gateway", [python, "-m", "shared.web.serve", "api_gateway", *_with_api()], env
-        )
+        self.supervisor.add("gateway", ["shared.web.serve", "api_gateway", *_with_api()], env)
         for service in atlas.services():
-            self.supervisor.add(service, [python, "-m", "shared.flow.worker", service], env)
-        self.supervisor.add("beat", [python, "-m", "shared.flow.beat"], env)
-        self.supervisor.add("clock", [python, "-m", "shared.flow.clock"], env)
+            self.supervisor.add(service, ["shared.flow.worker", service], env)
+        self.supervisor.add("beat", ["shared.flow.beat"], env)
+        self.supervisor.add("clock", ["shared.flow.clock"], env)
         self._install_global_model({**os.environ, **env})
 
     def _install_global_model(self, env: dict[str, str]) -> None:
         """While the services start; whoever asks for the model sooner tries again."""
-        argv = [sys.executable, "-m", "services.model_deployer.install"]
+        argv = child_argv(["services.model_deployer.install"])
         done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Unavailable(f"The global model could not be installed: {done.stderr[-2000:]}")
 
     def _start_triton(self) -> str:
         """Start Triton; its address, or that of ONNX Runtime in the workers when it cannot run."""
-        if os.environ.get("ACTVERSE_MODEL_SERVER"):
+        if "model_server" in self.settings.model_fields_set:  # the operator's own
             return self.settings.model_server
         repository = self.settings.model.repository.absolute()
         self.reason_without_triton = triton.available(TRITON_VENV)
@@ -137,13 +154,14 @@ class Mesh:
             return f"onnxruntime:{repository}"
         ports = triton.free_ports(3)
         argv, env = triton.command(TRITON_VENV, repository, *ports)
-        self.supervisor.add("triton", argv, env)
+        # killed outright, it would leave its model processes behind
+        self.supervisor.add("triton", argv[2:], env, dies_by=signal.SIGTERM)
+        self._triton_port = ports[1]
         return f"triton://127.0.0.1:{ports[1]}"
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
-            self.supervisor.watch()
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
                     return
@@ -153,18 +171,14 @@ class Mesh:
             f"{self.settings.data_dir / 'logs'}."
         )
 
-    def watch(self, stopped: threading.Event) -> None:
-        """Keep everything running until `stopped`."""
-        while not stopped.wait(0.5):
-            self.supervisor.watch()
-
     def stop(self) -> None:
         """End every process and give the data folder free."""
+        if self._lock_file is None:
+            return
         self.supervisor.stop()
-        (self.settings.data_dir / STATE_FILE).unlink(missing_ok=True)
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        self._clean_up()
+        self._lock_file.close()
+        self._lock_file = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -183,25 +197,36 @@ def _with_api() -> list[str]:
     return [s for s in atlas.services() if (ROOT / "services" / s / "api.py").exists()]
 
 
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 def main() -> int:
     """Keep a mesh running until Ctrl-C or SIGTERM."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     mesh = Mesh(Settings())
     try:
         mesh.start()
+        key_file = mesh.settings.data_dir / "api_key"
+        print(f"\n  URL      {mesh.url}   (documentation: {mesh.url}/docs)")
+        print(f"  API key  {mesh.key}   (kept in {key_file})")
+        print("  Stop with Ctrl-C.\n", flush=True)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        mesh.say("stopping ...")
     except (Conflict, Unavailable) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    key_file = mesh.settings.data_dir / "api_key"
-    print(f"\n  URL      {mesh.url}   (documentation: {mesh.url}/docs)")
-    print(f"  API key  {mesh.key}   (kept in {key_file})")
-    print("  Stop with Ctrl-C.\n", flush=True)
-    try:
-        mesh.watch(stopped)
     finally:
-        mesh.say("stopping ...")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must leave nothing behind
         mesh.stop()
     return 0
 

@@ -1,16 +1,12 @@
-"""Worker and pool child learn of each other's death at once, so that a task is never lost nor run twice at a time."""
+"""A worker learns at once of the death of a pool child, so that its task is soon run by another."""
 
 from __future__ import annotations
 
-import ctypes
-import signal
-import sys
 from typing import Any
 
 from celery import bootsteps
 
 LOOK_EVERY_S = 0.5
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class PoolWatch(bootsteps.StartStopStep):
@@ -38,14 +34,3 @@ class PoolWatch(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def end_with_worker(**_: Any) -> None:
-    """Let a pool child die with its worker: `signals.worker_process_init.connect(end_with_worker)`.
-
-    When a worker is killed, its task is delivered to another one at once; a child that lived on would
-    work on the same step at the same time. Linux only; elsewhere the child ends after its task.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from shared.bus import sqlite_bell
 from shared.bus.sqlite_database import Database
-from shared.process import alive, this_process
 from shared.bus.sqlite_routing import Routing
+from shared.process import alive, this_process
 
 DEFAULT_DELIVERY_LIMIT = 20  # redeliveries; the same as RabbitMQ's quorum queues
 SETTLED_KEPT_S = 7 * 86400.0  # how long a replayed or discarded parked message can be read

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from celery.apps.beat import Beat
+from celery.beat import Scheduler
 
 from shared import log, wiring
 from shared.settings import Settings
 
 
 def main() -> None:
-    """Run until told to stop; the schedule is in the settings, so a lost state file costs nothing."""
+    """Run until told to stop.
+
+    The schedule is in the settings and nothing is kept on disk: a start sends every tick at once,
+    and a file that a kill left half written cannot keep it from starting.
+    """
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service="beat")
     app = wiring.celery_app(settings, None)
@@ -24,12 +29,12 @@ def main() -> None:
             },
         },
     }
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     Beat(
         app=app,
-        schedule=str(settings.data_dir / "beat-schedule"),
+        scheduler=Scheduler,
         loglevel=settings.log_level,
         quiet=True,
+        redirect_stdouts=False,
     ).run()
 
 

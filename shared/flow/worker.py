@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -9,13 +10,14 @@ from celery import Celery
 from celery.signals import worker_process_init
 
 from shared import log, wiring
+from shared.bus.pool_watch import PoolWatch
 from shared.errors import BadInput
 from shared.flow.consumer import event_consumer
 from shared.flow.execution import register
-from shared.flow.lifeline import die_with_parent
 from shared.flow.work import TaskSpec
 from shared.pipelines import atlas
 from shared.platform import Platform
+from shared.process import die_with
 from shared.settings import Settings
 
 
@@ -35,10 +37,12 @@ def prepare(platform: Platform, service: str) -> Celery:
     load_tasks(platform, service)
     queue = wiring.event_queue(platform.settings, service)
     platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
+    platform.celery.steps["worker"].add(PoolWatch)
+    worker = os.getpid()
 
     def begin_child(**_: object) -> None:
         platform.engine.dispose(close=False)  # the parent's connections are not ours to use
-        die_with_parent()
+        die_with(worker)
 
     worker_process_init.connect(begin_child, weak=False)
     return platform.celery

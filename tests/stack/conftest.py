@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,14 +32,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     for name, value in settings.items():
         patch.setenv(name, value)
     running = Mesh(Settings(), port=triton.free_ports(1)[0], quiet=True)
-    stopped = threading.Event()
     try:
         running.start()
-        watcher = threading.Thread(target=running.watch, args=(stopped,), daemon=True)
-        watcher.start()
         yield running
-        stopped.set()
-        watcher.join()
     finally:
         running.stop()
         patch.undo()

@@ -14,8 +14,9 @@ from pathlib import Path
 from celery import Celery, bootsteps, signals
 from kombu import Consumer, Exchange, Queue
 
-from shared.bus.pool_watch import PoolWatch, end_with_worker
+from shared.bus.pool_watch import PoolWatch
 from shared.bus.sqlite_transport import register
+from shared.process import die_with
 
 URL = os.environ.get("BROKER_UNDER_TEST", "actverse+sqlite:///unused.db")
 LOG = Path(os.environ.get("LOG_UNDER_TEST", os.devnull))
@@ -154,4 +155,9 @@ class Events(bootsteps.ConsumerStep):
 
 app.steps["consumer"].add(Events)
 app.steps["worker"].add(PoolWatch)
-signals.worker_process_init.connect(end_with_worker)
+WORKER = os.getpid()
+
+
+@signals.worker_process_init.connect
+def end_with_worker(**_):
+    die_with(WORKER)

@@ -15,9 +15,9 @@ from kombu import Connection, Consumer, Producer, Queue
 
 from shared.bus.sqlite_broker_file import BrokerFile
 from shared.bus.sqlite_database import BrokerUrl, Database
-from shared.process import alive, start_of, this_process
 from shared.bus.sqlite_transport import Unroutable, register
 from shared.errors import Conflict, Invalid, NotFound, Terminal
+from shared.process import alive, start_of, this_process
 from tests.contracts.broker import BrokerContract, Parked, drained, fetched, queue, topic
 
 

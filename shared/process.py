@@ -1,20 +1,25 @@
-"""Which process holds a message, told so that a dead one is known at once.
+"""Which process this is, whether another still lives, and how a child ends with its parent.
 
 A process is named by its id **and** its start time, because the kernel gives ids out again. On Linux
 the start time is counted from boot (a wall clock that is set does not change it) and the boot is
-named too; elsewhere psutil tells it. All processes on one broker file must share one machine and
-one pid namespace: a container cannot see whether a process of another one lives.
+named too; elsewhere psutil tells it. Whoever asks must share machine and pid namespace with whom it
+asks about: a container cannot see whether a process of another one lives.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from functools import cache
 from pathlib import Path
 
 import psutil
 
 _PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None  # not after a fork
 _GONE = (b"Z", b"X")  # killed, but not yet collected by its parent: it holds nothing any more
 
 
@@ -56,7 +61,7 @@ def _named(pid: int) -> str:
 
 
 def this_process() -> str:
-    """The name under which this process holds messages; a forked child has its own."""
+    """The name under which this process holds messages and work; a forked child has its own."""
     return _named(os.getpid())
 
 
@@ -64,3 +69,17 @@ def alive(owner: str) -> bool:
     """Whether the process that `this_process` named so still runs."""
     pid, _, start = owner.partition(":")
     return owner == this_process() or start_of(int(pid)) == start
+
+
+def die_with(parent: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to send us `how` when our parent, process `parent`, dies.
+
+    A child that outlived it would work on something that another process takes over at once. Linux
+    only; elsewhere nothing happens. Two traps: the parent may have died before we asked, so we look
+    afterwards; and the kernel means the **thread** that made us, which must live as long as we may.
+    """
+    if _LIBC is None:
+        return
+    _LIBC.prctl(_PR_SET_PDEATHSIG, how)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), how)
