@@ -54,7 +54,7 @@ def push_frames(job: LabelingJob, run: Run) -> LabelingJob:
     listed = read_frames(folder / "frames.json")
     images = [FrameImage(entry.frame, folder / entry.file) for entry in listed]
     engine = _engine(run.platform, job.labeler)
-    engine.push(job.where, images, _predictions(storage, job.inference_result_path))
+    engine.push(job.where, images, _predictions(storage, job.inference_result_path, job.classes))
     status = engine.status(job.where)
     with run.platform.sessions.begin() as session:
         repository.remember(session, job.task_id, job.labeler, job.where, len(images))
@@ -62,15 +62,29 @@ def push_frames(job: LabelingJob, run: Run) -> LabelingJob:
     return job.having(total=len(images), where=status.where or job.where)
 
 
-def _predictions(storage: Storage, result_path: str | None) -> dict[int, list[Prediction]]:
-    """What the global model saw, by frame; its one class becomes the first of the user's."""
+def _predictions(
+    storage: Storage, result_path: str | None, classes: list[str]
+) -> dict[int, list[Prediction]]:
+    """What the global model saw, by frame, in the user's classes.
+
+    The one class of a one-class model becomes the user's first; of a model with several, those
+    boxes are taken whose class has a name that the user wants too.
+    """
     key = f"{result_path}/predictions.json"
     if result_path is None or not storage.exists(key):
         return {}
     found = json.loads(Path(storage.fetch(key)).read_text(encoding="utf-8"))
+    names: list[str] = found["classes"]
+    number = (
+        {0: 0}
+        if len(names) == 1
+        else {theirs: classes.index(name) for theirs, name in enumerate(names) if name in classes}
+    )
     return {
-        int(frame): [Prediction(0, cx, cy, w, h, confidence) for cx, cy, w, h, confidence in boxes]
-        for frame, boxes in found.items()
+        int(frame): [
+            Prediction(number[int(box[0])], *box[1:]) for box in boxes if int(box[0]) in number
+        ]
+        for frame, boxes in found["frames"].items()
     }
 
 
@@ -86,8 +100,8 @@ def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
     folder = storage.local(prefix)
     folder.mkdir(parents=True, exist_ok=True)
     write_label_folder(folder, labels)
+    engine.close(row.ref)  # before the folder is kept: what the tool needed stays out of it
     keep_folder(storage, prefix)
-    engine.close(row.ref)
     counts = {state: labels.count(state) for state in FrameState}
     run.report(
         1.0,

@@ -13,6 +13,7 @@ from services.model_inference.engines.replace import whole
 from shared.errors import MediaRejected
 from shared.events.settings import AnalysisSettings
 from shared.labels.folder import read_frames
+from shared.serving.config_pbtxt import MAX_BATCH_SIZE
 from shared.serving.port import ModelServer, ModelSpec
 from shared.vision.geometry import letterbox, non_max_suppression, to_batch
 
@@ -22,14 +23,17 @@ LOW = 0.1  # a labeler wants to see doubtful boxes too
 def predict_frames(
     folder: Path, spec: ModelSpec, server: ModelServer, settings: AnalysisSettings, out: Path
 ) -> int:
-    """Write `out`: {frame: [[cx, cy, w, h, confidence], ...]}, shares of the image, best first.
+    """Write `out`: {"classes": [...], "frames": {frame: [[class, cx, cy, w, h, confidence], ...]}}.
+
+    Boxes are shares of the image, best first; `class` counts in "classes".
 
     `folder` holds frames.json and the images it lists. Returns the number of boxes.
     """
     entries = read_frames(folder / "frames.json")
     found: dict[int, list[list[float]]] = {}
-    for begin in range(0, len(entries), settings.batch_size):
-        group = entries[begin : begin + settings.batch_size]
+    size = min(settings.batch_size, MAX_BATCH_SIZE)
+    for begin in range(0, len(entries), size):
+        group = entries[begin : begin + size]
         images = [_read(folder / entry.file) for entry in group]
         fitted = [letterbox(image, spec.image_size) for image in images]
         output = server.infer(spec, to_batch([canvas for canvas, _ in fitted]))
@@ -37,19 +41,24 @@ def predict_frames(
             seen = non_max_suppression(one, box, LOW, settings.iou)
             found[entry.frame] = [
                 [
-                    round(float(v), 6)
-                    for v in (
-                        (x1 + x2) / 2 / box.width,
-                        (y1 + y2) / 2 / box.height,
-                        (x2 - x1) / box.width,
-                        (y2 - y1) / box.height,
-                        confidence,
-                    )
+                    int(number),
+                    *(
+                        round(float(v), 6)
+                        for v in (
+                            (x1 + x2) / 2 / box.width,
+                            (y1 + y2) / 2 / box.height,
+                            (x2 - x1) / box.width,
+                            (y2 - y1) / box.height,
+                            confidence,
+                        )
+                    ),
                 ]
-                for (x1, y1, x2, y2), confidence in zip(seen.xyxy, seen.confidence, strict=True)
+                for (x1, y1, x2, y2), confidence, number in zip(
+                    seen.xyxy, seen.confidence, seen.class_id, strict=True
+                )
             ]
     with whole(out) as part:
-        part.write_text(json.dumps(found), encoding="utf-8")
+        part.write_text(json.dumps({"classes": spec.classes, "frames": found}), encoding="utf-8")
     return sum(map(len, found.values()))
 
 
