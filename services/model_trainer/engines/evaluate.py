@@ -70,7 +70,7 @@ def evaluate(
         seen += 1
         report(min(seen / max(len(validator.dataloader), 1), 1.0), "evaluating")
 
-    callbacks: Any = get_default_callbacks()  # type: ignore[no-untyped-call]
+    callbacks: Any = get_default_callbacks()
     callbacks["on_val_batch_end"].append(tell)
     settings = {
         "task": "detect",

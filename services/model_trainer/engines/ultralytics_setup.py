@@ -53,7 +53,7 @@ def check_readable(weights: Path) -> None:
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
-        load_checkpoint(weights)  # type: ignore[no-untyped-call]
+        load_checkpoint(weights)
     except Exception as error:  # a damaged pickle fails in any way it likes
         raise WeightsDamaged(
             f"No detector can be read from {weights}. Choose other weights, or restore the file."

@@ -28,6 +28,8 @@ from shared.events.settings import TrainingSettings
 from shared.progress.report import Report, silent
 
 OUTCOME = "trained.json"
+ENOUGH_STEPS = 300  # of the optimizer, in a whole training
+ULTRALYTICS_STEP = 64  # images, its `nbs`
 log = logging.getLogger(__name__)
 
 
@@ -72,7 +74,7 @@ class UltralyticsTrainer:
                 report=report,
             )
             overrides = {
-                **self._settings(settings),
+                **self._settings(settings, len(dataset.train)),
                 "data": str(dataset.yaml.resolve()),
                 **_start(work, weights, checkpoints, start),
             }
@@ -81,7 +83,7 @@ class UltralyticsTrainer:
         _store_outcome(work, fingerprint, trained)
         return trained
 
-    def _settings(self, settings: TrainingSettings) -> dict[str, Any]:
+    def _settings(self, settings: TrainingSettings, images: int) -> dict[str, Any]:
         import torch
 
         device = self.device or ("0" if torch.cuda.is_available() else "cpu")
@@ -91,6 +93,7 @@ class UltralyticsTrainer:
             "epochs": settings.epochs,
             "imgsz": settings.imgsz,
             "batch": settings.batch,
+            "nbs": _images_a_step(settings, images),
             "patience": settings.patience,
             "freeze": settings.freeze or None,
             "seed": settings.seed,
@@ -100,6 +103,16 @@ class UltralyticsTrainer:
             "plots": False,
             "verbose": False,
         }
+
+
+def _images_a_step(settings: TrainingSettings, images: int) -> int:
+    """How many images one step of the optimizer looks at; ultralytics would always gather 64.
+
+    Of forty frames that leaves a dozen or two steps in a whole training: on rendered arenas mAP50
+    was 0.38 after 12 epochs, against 0.79 with a step a batch, in the same time.
+    """
+    wanted = settings.epochs * images // ENOUGH_STEPS
+    return max(settings.batch, min(wanted, ULTRALYTICS_STEP))
 
 
 def _cores() -> int:
@@ -140,11 +153,11 @@ def _run(overrides: dict[str, Any], watch: TrainingWatch) -> None:
         def final_eval(self) -> None:
             """Not here: evaluation is a step of its own, and the best model is stripped below."""
 
-    callbacks: Any = get_default_callbacks()  # type: ignore[no-untyped-call]
+    callbacks: Any = get_default_callbacks()
     for event, ours in watch.callbacks.items():
         callbacks[event].extend(ours)
     try:
-        Run(overrides=overrides, _callbacks=callbacks).train()  # type: ignore[no-untyped-call]
+        Run(overrides=overrides, _callbacks=callbacks).train()
     except RuntimeError as error:
         message = str(error).lower()
         if "out of memory" in message:
