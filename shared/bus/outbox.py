@@ -41,12 +41,15 @@ class OutboxBus:
                 body=event.model_dump(mode="json"),
             )
         )
-        if not session.info.get("relay_after_commit"):
-            session.info["relay_after_commit"] = True
-            sa_event.listen(session, "after_commit", self._after_commit, once=True)
+        if "events_to_relay" not in session.info:
+            sa_event.listen(session, "after_commit", self._after_commit)
+        session.info["events_to_relay"] = True
 
     def _after_commit(self, session: Session) -> None:
-        session.info["relay_after_commit"] = False
+        # a savepoint's end is announced too; the outer transaction holds the lock still
+        if session.in_nested_transaction() or not session.info["events_to_relay"]:
+            return
+        session.info["events_to_relay"] = False
         try:
             self.relay()
         except (OperationalError, OSError) as error:  # the relay process will send them

@@ -1,0 +1,109 @@
+"""The outbox: what a transaction decided is sent once it commits, and not before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from shared import wiring
+from shared.bus.outbox import first_time
+from shared.db import migrate
+from shared.db.models import Outgoing, User, now
+from shared.events.lifecycle import TaskSubmitted
+from shared.platform import Platform
+from shared.settings import Settings
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    made = wiring.build(Settings(data_dir=tmp_path))
+    migrate.upgrade(made.engine)
+    wiring.declare_topology(made)
+    yield made
+    made.engine.dispose()
+
+
+def event() -> TaskSubmitted:
+    return TaskSubmitted(task_id="t", user_id="u", pipeline="vision")
+
+
+def waiting(platform: Platform) -> int:
+    loads = {load.name: load for load in platform.broker.loads()}
+    return loads["notification.events"].pending
+
+
+def rows(platform: Platform) -> list[Outgoing]:
+    with platform.reads() as session:
+        return list(session.scalars(select(Outgoing).order_by(Outgoing.id)))
+
+
+def test_an_event_travels_with_the_commit(platform: Platform) -> None:
+    with platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+        assert waiting(platform) == 0
+    assert waiting(platform) == 1
+    assert rows(platform)[0].published_at is not None
+
+
+def test_a_rolled_back_event_never_existed(platform: Platform) -> None:
+    with pytest.raises(RuntimeError, match="no"), platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+        raise RuntimeError("no")
+    assert platform.bus.relay() == 0
+    assert (waiting(platform), rows(platform)) == (0, [])
+
+
+def test_a_savepoint_inside_does_not_send_early_nor_block(platform: Platform) -> None:
+    begun = time.monotonic()
+    with platform.sessions.begin() as session:
+        with session.begin_nested():
+            platform.bus.publish(event(), session)
+        assert waiting(platform) == 0
+        session.add(User(name="written after the savepoint"))
+        platform.bus.publish(event(), session)
+    assert waiting(platform) == 2
+    assert time.monotonic() - begun < 5
+
+
+def test_what_a_dead_process_did_not_send_the_relay_sends_once(platform: Platform) -> None:
+    with platform.sessions.begin() as session:
+        body = event()
+        session.add(
+            Outgoing(
+                event_id=body.event_id,
+                name=body.name,
+                task_id="t",
+                body=body.model_dump(mode="json"),
+            )
+        )
+    assert platform.bus.relay() == 1
+    assert platform.bus.relay() == 0
+    assert waiting(platform) == 1
+
+
+def test_what_nobody_listens_to_is_kept_with_its_reason_and_tried_later(tmp_path: Path) -> None:
+    platform = wiring.build(Settings(data_dir=tmp_path))
+    migrate.upgrade(platform.engine)
+    with platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+    row = rows(platform)[0]
+    assert row.published_at is None
+    assert (row.tries, "No queue is bound" in row.error) == (1, True)
+    assert row.due_at > now()
+    wiring.declare_topology(platform)
+    with platform.sessions.begin() as session:
+        session.get_one(Outgoing, row.id).due_at = now()
+    assert platform.bus.relay() == 1
+    platform.engine.dispose()
+
+
+def test_an_event_is_handled_by_a_consumer_once(platform: Platform) -> None:
+    with platform.sessions.begin() as session:
+        assert first_time(session, "trainer", "e1")
+        assert first_time(session, "deployer", "e1")
+    with platform.sessions.begin() as session:
+        assert not first_time(session, "trainer", "e1")
