@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from shared.errors import ActverseError, Unavailable
 from shared.settings import Settings
 
 TIMEOUT_S = 60.0
+PATIENT_TRIES = 20  # some 30 s
 
 
 class Refused(ActverseError):
@@ -93,7 +95,8 @@ class Client:
         """Live events (name, data) until the task ends; reconnects where it left off."""
         last = "0"
         failures = 0
-        while failures < 20:
+        while failures < PATIENT_TRIES:
+            time.sleep(min(0.2 * failures, 2.0))  # a gateway that was killed is back in seconds
             try:
                 for name, data, event_id in self._stream(task_id, last):
                     last, failures = event_id or last, 0

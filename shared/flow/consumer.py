@@ -44,7 +44,8 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
         def on_event(self, body: dict[str, Any], message: Message) -> None:
             """Handle one event; an exception that left here would end the whole worker."""
             try:
-                handle(platform, service, str(message.headers.get("event")), body)
+                again = bool((message.delivery_info or {}).get("redelivered"))
+                handle(platform, service, str(message.headers.get("event")), body, again=again)
                 message.ack()
             except Exception as error:
                 log.exception("flow.event.failed", error=str(error))
@@ -53,8 +54,13 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
     return EventConsumer
 
 
-def handle(platform: Platform, service: str, name: str, body: dict[str, Any]) -> None:
-    """Start what the event `name` asks of `service`; doing so twice has one effect."""
+def handle(
+    platform: Platform, service: str, name: str, body: dict[str, Any], *, again: bool = False
+) -> None:
+    """Start what the event `name` asks of `service`; doing so twice has one effect.
+
+    `again`: the broker says that somebody took this very message before and did not finish.
+    """
     for reaction in atlas.REACTIONS:
         if reaction.service == service and name in {e.name for e in reaction.on}:
             platform.celery.signature(
@@ -72,7 +78,7 @@ def handle(platform: Platform, service: str, name: str, body: dict[str, Any]) ->
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return
         first_time(session, service, event.event_id)
-        found = ledger.enqueue(session, event, step)
+        found = ledger.enqueue(session, event, step, again=again)
         if found is None:
             return
         run, owner = found

@@ -74,11 +74,15 @@ def move(
     return True
 
 
-def enqueue(session: Session, event: DomainEvent, step: Step) -> tuple[StepRun, Task] | None:
+def enqueue(
+    session: Session, event: DomainEvent, step: Step, *, again: bool = False
+) -> tuple[StepRun, Task] | None:
     """Take a request event: the run to dispatch, or None when there is nothing (more) to do.
 
-    A second delivery of the same event while nothing has begun yields the same run again, because
-    the first may have died between commit and dispatch; its token makes a second canvas harmless.
+    The same event while nothing has begun yields the same run again, because whoever took it first
+    may have died between commit and dispatch; its token makes a second canvas harmless. When it
+    comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
+    parts of a leading `parallel` perhaps only some were sent.
     """
     task = session.get(Task, event.task_id, with_for_update=True)
     if task is None or task.state in ENDED:
@@ -86,7 +90,8 @@ def enqueue(session: Session, event: DomainEvent, step: Step) -> tuple[StepRun, 
     run = next((r for r in latest_runs(session, task.id) if r.name == step.name), None)
     if run is None:
         return None
-    if run.state == State.QUEUED and run.event_id == event.event_id:
+    resendable = {State.QUEUED, State.RUNNING} if again else {State.QUEUED}
+    if run.event_id == event.event_id and run.state in resendable:
         return run, task
     moved = move(
         session,

@@ -1,0 +1,37 @@
+"""A request event that comes again after its consumer died over it."""
+
+from __future__ import annotations
+
+import time
+
+from shared.db.models import Outgoing, StepRun
+from shared.flow import consumer
+from shared.flow.states import State
+from tests.shared.flow.conftest import ProbeMesh
+
+
+def test_a_run_that_has_begun_is_sent_again_and_still_happens_once(mesh: ProbeMesh) -> None:
+    task_id = mesh.submit(first={"work_s": 1.0})
+    deadline = time.monotonic() + 20
+    while (run := mesh.look(task_id)[1][0]).state != State.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with mesh.platform.reads() as session:
+        asked = session.query(Outgoing).filter_by(event_id=run.event_id).one()
+    consumer.handle(mesh.platform, "probe", asked.name, asked.body)
+    assert not [q for q in mesh.platform.broker.loads() if q.name == "probe" and q.pending]
+    consumer.handle(mesh.platform, "probe", asked.name, asked.body, again=True)
+    task = mesh.wait(task_id)
+    assert task.state == State.SUCCEEDED
+    assert sorted(mesh.ran(task_id)) == ["first", "join", "last", "left", "right", "summarise"]
+
+
+def test_a_run_that_is_over_is_not_sent_again(mesh: ProbeMesh) -> None:
+    task_id = mesh.submit()
+    mesh.wait(task_id)
+    with mesh.platform.reads() as session:
+        run = session.query(StepRun).filter_by(task_id=task_id, name="probe").one()
+        asked = session.query(Outgoing).filter_by(event_id=run.event_id).one()
+    consumer.handle(mesh.platform, "probe", asked.name, asked.body, again=True)
+    time.sleep(0.5)
+    assert len(mesh.ran(task_id)) == 6
