@@ -5,71 +5,99 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from datetime import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import health as machine
 from services.api_gateway import repository, stream, uploads
+from services.api_gateway.errors import Degraded, NotReady, NotSubmittable
 from services.api_gateway.schemas import (
     HealthView,
     NewTask,
+    PipelineView,
+    Readiness,
     RetryWish,
     StatusView,
     TaskPage,
     TaskView,
     UploadView,
 )
-from shared.db.models import Upload
+from shared.db.models import Task, Upload
 from shared.errors import Invalid, NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
 from shared.pipelines import atlas, render
-from shared.pipelines.dsl import Options
+from shared.pipelines.dsl import Options, Pipeline
 from shared.platform import Platform
 from shared.web.access import Caller, InCaller, InPlatform, acting_for, own_task
+from shared.web.openapi import responses
 from shared.web.ownership import own_source, own_target
-from shared.web.problems import responses
-from shared.web.waiting import Accepted, accepted
-
-router = APIRouter()
+from shared.web.problems import answer
+from shared.web.waiting import accepted, accepting, located
 
 
-@router.post("/tasks/", status_code=202, tags=["tasks"], responses=responses(400, 409, 422))
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Clear what a gateway that was killed left of half uploads; prime the load measurement."""
+    folder = app.state.platform.storage.local("uploads/new").parent
+    await asyncio.to_thread(uploads.forget_broken, folder)
+    machine.prime()
+    yield
+
+
+router = APIRouter(lifespan=lifespan)
+
+
+@router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))
 def submit_task(
     platform: InPlatform,
     caller: InCaller,
     wish: NewTask,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-) -> Accepted:
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, examples=["openfield-2026-03-01"])
+    ] = None,
+) -> Response:
     """Submit a video. With an `Idempotency-Key`, the same request again gives the same task."""
     pipeline = atlas.pipeline(wish.pipeline)
-    given = {**wish.options, "file_path": wish.file_path}
-    if given.get("upload_path"):
-        given["upload_path"] = own_target(caller, str(given["upload_path"]))
-    options = _options(pipeline.options, given)
-    digest = hashlib.sha256(
-        json.dumps(wish.model_dump(mode="json"), sort_keys=True).encode()
-    ).hexdigest()
+    if pipeline.alone:
+        whole = [p.name for p in atlas.PIPELINES.values() if not p.alone]
+        raise NotSubmittable(pipeline.name, whole)
+    try:
+        task = _submit_once(platform, caller, pipeline, wish, idempotency_key)
+    except IntegrityError:  # the same key at the same moment: the other request was quicker
+        task = _submit_once(platform, caller, pipeline, wish, idempotency_key)
+    return located(accepted(task.id))
+
+
+def _submit_once(
+    platform: Platform, caller: Caller, pipeline: Pipeline, wish: NewTask, key: str | None
+) -> Task:
+    said = json.dumps(wish.model_dump(mode="json"), sort_keys=True)
     with platform.sessions.begin() as session:
         user_id = acting_for(session, caller, wish.user_id)
-        own_source(session, caller, wish.file_path)
-        task = repository.known_request(session, user_id, idempotency_key, digest)
-        if task is None:
-            task = wishes.submit(
-                session,
-                platform.bus,
-                pipeline,
-                options,
-                user_id=user_id,
-                idempotency_key=idempotency_key,
-                request_sha256=digest,
-            )
-    return accepted(task.id)
+        given = {
+            **wish.options,
+            "file_path": own_source(session, platform.storage, caller, wish.file_path),
+        }
+        if given.get("upload_path"):
+            given["upload_path"] = own_target(user_id, str(given["upload_path"]))
+        options = _options(pipeline.options, given)
+        return repository.submitted_once(
+            session,
+            user_id,
+            key,
+            hashlib.sha256(said.encode()).hexdigest(),
+            lambda **request: wishes.submit(
+                session, platform.bus, pipeline, options, user_id=user_id, **request
+            ),
+        )
 
 
 def _options(kind: type[Options], given: dict[str, Any]) -> Options:
@@ -80,26 +108,28 @@ def _options(kind: type[Options], given: dict[str, Any]) -> Options:
         raise Invalid("; ".join(found)) from error
 
 
-@router.get("/tasks/", tags=["tasks"], responses=responses(422))
+@router.get("/tasks/", tags=["tasks"])
 def list_tasks(
     platform: InPlatform,
     caller: InCaller,
     state: State | None = None,
     pipeline: str | None = None,
-    before: Annotated[datetime | None, Query(description="`next` of the page before")] = None,
+    user_id: Annotated[str | None, Query(description="For admins; others see their own")] = None,
+    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> TaskPage:
     """Your tasks, newest first."""
     with platform.reads() as session:
         tasks = repository.page(
             session,
-            user_id=None if caller.is_admin else caller.user_id,
+            user_id=user_id if caller.is_admin else caller.user_id,
             state=state,
             pipeline=pipeline,
-            before=before,
+            after=repository.Cursor.parse(cursor) if cursor else None,
             limit=limit,
         )
-        following = tasks[-1].created_at.isoformat() if len(tasks) == limit else None
+        last = tasks[-1] if len(tasks) == limit else None
+        following = str(repository.Cursor(last.created_at, last.id)) if last else None
         return TaskPage(items=repository.views(session, tasks), next=following)
 
 
@@ -111,9 +141,9 @@ def show_task(platform: InPlatform, caller: InCaller, task_id: str) -> TaskView:
 
 
 @router.post(
-    "/tasks/{task_id}/cancel", status_code=202, tags=["tasks"], responses=responses(404, 409)
+    "/tasks/{task_id}/cancel", status_code=202, tags=["tasks"], responses=accepting(404, 409)
 )
-def cancel_task(platform: InPlatform, caller: InCaller, task_id: str) -> Accepted:
+def cancel_task(platform: InPlatform, caller: InCaller, task_id: str) -> Response:
     """Stop a task; running work ends at its next frame, epoch or chunk."""
     with platform.sessions.begin() as session:
         task = own_task(session, caller, task_id)
@@ -121,26 +151,37 @@ def cancel_task(platform: InPlatform, caller: InCaller, task_id: str) -> Accepte
         dispatched = [(run.name, run.token) for run in active if run.token]
     for name, token in dispatched:
         sweeper.revoke(platform, task.pipeline, name, token, terminate=False)
-    return accepted(task_id)
+    return located(accepted(task_id))
 
 
 @router.post(
-    "/tasks/{task_id}/retry", status_code=202, tags=["tasks"], responses=responses(404, 409)
+    "/tasks/{task_id}/retry", status_code=202, tags=["tasks"], responses=accepting(404, 409)
 )
 def retry_task(
     platform: InPlatform,
     caller: InCaller,
     task_id: str,
     wish: Annotated[RetryWish | None, Body()] = None,
-) -> Accepted:
+) -> Response:
     """Run the failed step again, or the named one, and everything after it."""
     with platform.sessions.begin() as session:
         task = own_task(session, caller, task_id)
         wishes.retry(session, platform.bus, task, wish.step if wish else None)
-    return accepted(task_id)
+    return located(accepted(task_id))
 
 
-@router.get("/tasks/{task_id}/outputs/{name:path}", tags=["tasks"], responses=responses(404))
+@router.head("/tasks/{task_id}/outputs/{name:path}", include_in_schema=False)
+@router.get(
+    "/tasks/{task_id}/outputs/{name:path}",
+    tags=["tasks"],
+    response_class=FileResponse,
+    responses={
+        **responses(404),
+        200: {"description": "The file", "content": {"application/octet-stream": {}}},
+        206: {"description": "The asked range of the file"},
+        307: {"description": "Where the storage itself serves it"},
+    },
+)
 def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str) -> Response:
     """A result file; ranges are honoured, so that a browser can seek in the video."""
     with platform.reads() as session:
@@ -158,7 +199,13 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
     )
 
 
-@router.post("/uploads/", status_code=201, tags=["uploads"], responses=responses(400, 413, 415))
+@router.post(
+    "/uploads/",
+    status_code=201,
+    tags=["uploads"],
+    responses=responses(415, 507),
+    openapi_extra=uploads.BODY,
+)
 async def upload(request: Request, platform: InPlatform, caller: InCaller) -> UploadView:
     """Send a media file (multipart/form-data, field `file`); it is streamed to disk."""
     limit = platform.settings.gateway.max_upload_bytes
@@ -200,7 +247,7 @@ def status(platform: InPlatform, caller: InCaller, task_id: str) -> StatusView:
     "/status/{task_id}/events",
     tags=["status"],
     response_class=EventSourceResponse,
-    responses=responses(404),
+    responses={**responses(404), 200: stream.ANSWER},
 )
 def status_events(
     platform: InPlatform,
@@ -211,25 +258,31 @@ def status_events(
     """Server-sent events `task`, `step`, `progress`, then `end`; resumes by Last-Event-ID."""
     with platform.reads() as session:
         own_task(session, caller, task_id)
-    return EventSourceResponse(stream.task_events(platform, task_id, last_event_id), ping=15)
+    return EventSourceResponse(
+        stream.task_events(platform, task_id, last_event_id), ping=stream.HEARTBEAT_S
+    )
 
 
 @router.get("/pipelines", tags=["pipelines"])
-def pipelines(caller: InCaller) -> JSONResponse:
+def pipelines(caller: InCaller) -> list[PipelineView]:
     """The map: every pipeline with its steps, events and options."""
     del caller
-    return JSONResponse([render.as_json(p) for p in atlas.PIPELINES.values()])
+    return [PipelineView.model_validate(render.as_json(p)) for p in atlas.PIPELINES.values()]
 
 
-@router.get("/health", tags=["health"], responses=responses(503))
-def health(platform: InPlatform, caller: InCaller) -> HealthView:
-    """CPU, memory, disk, queues (running / pending) and dependencies."""
+@router.get("/health", tags=["health"], response_model=HealthView)
+def health(platform: InPlatform, caller: InCaller, request: Request) -> Any:
+    """CPU, memory, disk, queues (running / pending) and dependencies; 503 when one is away."""
     del caller
-    return machine.health(platform)
+    found = machine.health(platform)
+    if found.status == "ok":
+        return found
+    return answer(request, Degraded(found.dependencies), health=found.model_dump())
 
 
-@router.get("/health/ready", tags=["health"], responses=responses(503))
-def ready(platform: InPlatform) -> Response:
-    """200 when every dependency answers, else 503; needs no key, tells nothing else."""
-    fine = machine.health(platform).status == "ok"
-    return JSONResponse({"ready": fine}, status_code=200 if fine else 503)
+@router.get("/health/ready", tags=["health"])
+def ready(platform: InPlatform) -> Readiness:
+    """Whether every dependency answers, else 503; needs no key, tells nothing else."""
+    if machine.health(platform).status != "ok":
+        raise NotReady
+    return Readiness(ready=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Conflict, MediaRejected, TooLarge
+from shared.errors import BadInput, Invalid, MediaRejected, TooLarge, Unavailable
 
 
 class UploadTooLarge(TooLarge):
@@ -25,10 +25,44 @@ class NotMedia(MediaRejected):
         )
 
 
-class KeyReused(Conflict):
-    """An Idempotency-Key came back with another request."""
+class KeyReused(Invalid):
+    """An Idempotency-Key came back with another request (422, as the IETF draft has it)."""
 
     def __init__(self, key: str) -> None:
         super().__init__(
             f"Idempotency-Key {key!r} was used for a different request; use a new key for a new task."
         )
+
+
+class NotSubmittable(BadInput):
+    """A pipeline of one step was submitted as a task."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"Pipeline {name!r} is a single step with an endpoint of its own, see /docs. "
+            f"POST /tasks/ takes: {', '.join(known)}."
+        )
+
+
+class BadCursor(Invalid):
+    """A page was asked for by something that no page gave."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The cursor is not one of ours; pass `next` of the page before, unchanged."
+        )
+
+
+class Degraded(Unavailable):
+    """A server that the mesh needs does not answer; the problem's member `health` has the rest."""
+
+    def __init__(self, dependencies: dict[str, str]) -> None:
+        away = [f"{name}: {said}" for name, said in dependencies.items() if said != "ok"]
+        super().__init__("; ".join(away))
+
+
+class NotReady(Unavailable):
+    """The same for those without a key."""
+
+    def __init__(self) -> None:
+        super().__init__("Not ready yet; GET /health says what is missing.", retry_after_s=1)

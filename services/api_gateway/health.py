@@ -8,27 +8,35 @@ import psutil
 from sqlalchemy import text
 
 from services.api_gateway.schemas import HealthView, QueueView
+from shared.bus.port import QueueLoad
 from shared.platform import Platform
+from shared.redaction import without_secrets
+
+
+def prime() -> None:
+    """Start measuring the processor: each later look tells the mean since the one before."""
+    psutil.cpu_percent(interval=None)
 
 
 def health(platform: Platform) -> HealthView:
     """Measure now; every dependency is really asked."""
+    loads: list[QueueLoad] = []
     dependencies = {
         "database": _ask(lambda: _database(platform)),
-        "broker": _ask(platform.broker.loads),
+        "broker": _ask(lambda: loads.extend(platform.broker.loads())),
         "storage": _ask(lambda: platform.storage.exists("health/none")),
         "model_server": _ask(lambda: platform.model_server().alive()),
     }
-    queues = {}
-    if dependencies["broker"] == "ok":
-        for load in platform.broker.loads():
-            queues[load.name] = QueueView(
-                name=load.name,
-                running=load.running,
-                pending=load.pending,
-                parked=load.parked,
-                oldest_s=round(load.oldest_s, 1),
-            )
+    queues = {
+        load.name: QueueView(
+            name=load.name,
+            running=load.running,
+            pending=load.pending,
+            parked=load.parked,
+            oldest_s=round(load.oldest_s, 1),
+        )
+        for load in loads
+    }
     return HealthView(
         status="ok" if set(dependencies.values()) == {"ok"} else "degraded",
         cpu_percent=psutil.cpu_percent(interval=None),
@@ -48,5 +56,5 @@ def _ask(question: Callable[[], object]) -> str:
     try:
         question()
     except Exception as error:  # noqa: BLE001 - the answer is the report
-        return f"{type(error).__name__}: {error}"
+        return without_secrets(f"{type(error).__name__}: {error}")
     return "ok"

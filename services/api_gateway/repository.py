@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from services.api_gateway.errors import KeyReused
+from services.api_gateway.errors import BadCursor, KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
 from shared.db.models import Output, StepRun, Task, TaskEvent, now
 from shared.flow.states import ENDED, State
+from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
 
@@ -29,25 +33,64 @@ def known_request(
     return task
 
 
+def submitted_once(
+    session: Session,
+    user_id: str,
+    key: str | None,
+    request_sha256: str,
+    submit: Callable[..., Task],
+) -> Task:
+    """The task of an earlier request with the same key, else the one that `submit` makes.
+
+    Of two such requests at the same moment SQLite lets one in after the other; elsewhere the second
+    meets the unique constraint (IntegrityError), and asking again gives the first one's task.
+    """
+    known = known_request(session, user_id, key, request_sha256)
+    return known or submit(idempotency_key=key, request_sha256=request_sha256)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last task of a page; tasks of the same moment are told apart by their id."""
+
+    created_at: datetime
+    task_id: str
+
+    def __str__(self) -> str:
+        """Opaque, and safe in an address."""
+        text = f"{self.created_at.isoformat()} {self.task_id}"
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """From what `str` gave; `BadCursor` for anything else."""
+        try:
+            plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+            moment, task_id = plain.split(" ")
+            return cls(datetime.fromisoformat(moment), task_id)
+        except ValueError as error:
+            raise BadCursor from error
+
+
 def page(
     session: Session,
     *,
     user_id: str | None,
     state: State | None,
     pipeline: str | None,
-    before: datetime | None,
+    after: Cursor | None,
     limit: int,
 ) -> list[Task]:
-    """The newest tasks, at most `limit`; of everybody when `user_id` is None."""
-    query = select(Task).order_by(Task.created_at.desc(), Task.id).limit(limit)
+    """The newest tasks after the cursor, at most `limit`; of everybody when `user_id` is None."""
+    query = select(Task).order_by(Task.created_at.desc(), Task.id.desc()).limit(limit)
     if user_id is not None:
         query = query.where(Task.user_id == user_id)
     if state is not None:
         query = query.where(Task.state == state)
     if pipeline is not None:
         query = query.where(Task.pipeline == pipeline)
-    if before is not None:
-        query = query.where(Task.created_at < before)
+    if after is not None:
+        query = query.where(tuple_(Task.created_at, Task.id) < (after.created_at, after.task_id))
     return list(session.scalars(query))
 
 
@@ -112,7 +155,7 @@ def views(session: Session, tasks: Sequence[Task]) -> list[TaskView]:
             user_id=t.user_id,
             pipeline=t.pipeline,
             state=State(t.state),
-            options={k: v for k, v in t.options.items() if k not in HIDDEN},
+            options=_shown(t.options),
             results={k: v for k, v in t.context.items() if k not in t.options},
             error=t.error,
             created_at=t.created_at,
@@ -123,6 +166,14 @@ def views(session: Session, tasks: Sequence[Task]) -> list[TaskView]:
         )
         for t in tasks
     ]
+
+
+def _shown(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without addresses of people, and without the password of a URL."""
+    shown = {k: v for k, v in options.items() if k not in HIDDEN}
+    if isinstance(shown.get("file_path"), str):
+        shown["file_path"] = without_secrets(shown["file_path"])
+    return shown
 
 
 def status(session: Session, task: Task) -> StatusView:
@@ -139,7 +190,11 @@ def status(session: Session, task: Task) -> StatusView:
 
 
 def events_after(session: Session, task_id: str, position: int) -> tuple[list[TaskEvent], bool]:
-    """What happened to a task since `position`, and whether it has ended."""
+    """What happened to a task since `position`, and whether it had ended before that was read.
+
+    In this order: the other way round, the end could come between the two and its event be missed.
+    """
+    ended = session.scalar(select(Task.state).where(Task.id == task_id)) in ENDED
     events = list(
         session.scalars(
             select(TaskEvent)
@@ -148,7 +203,6 @@ def events_after(session: Session, task_id: str, position: int) -> tuple[list[Ta
             .limit(500)
         )
     )
-    ended = session.scalar(select(Task.state).where(Task.id == task_id)) in ENDED
     return events, ended
 
 

@@ -10,10 +10,23 @@ from sse_starlette import ServerSentEvent
 
 from services.api_gateway import repository
 from shared.db.models import TaskEvent
-from shared.flow.states import ENDED
 from shared.platform import Platform
 
 LOOK_EVERY_S = 0.25
+HEARTBEAT_S = 15.0
+ANSWER = {
+    "description": "The stream; it ends with the task",
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": (
+                'id: 41\nevent: step\ndata: {"step": "model_training", "state": "RUNNING"}\n\n'
+                'id: 57\nevent: progress\ndata: {"step": "model_training", "progress": 0.42}\n\n'
+                'event: end\ndata: {"task_id": "0b5c6c5e"}\n\n'
+            ),
+        }
+    },
+}
 
 
 async def task_events(
@@ -49,8 +62,3 @@ def _data(event: TaskEvent) -> dict[str, object]:
     if event.step:
         shown["step"] = event.step
     return shown
-
-
-def ends_task(data: dict[str, object]) -> bool:
-    """Whether an event's data says that the task is over."""
-    return str(data.get("state")) in ENDED

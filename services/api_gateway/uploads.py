@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import shutil
+import time
+import unicodedata
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,9 +18,10 @@ from uuid import uuid4
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from services.api_gateway.errors import NotMedia, UploadTooLarge
-from shared.errors import BadInput
+from shared.errors import ActverseError, BadInput
 
 OPAQUE = {
     "application/octet-stream",
@@ -32,6 +37,26 @@ NOT_MEDIA_MAGIC = {
     b"\x7fELF": "a program",
 }
 CHUNK_PATIENCE_S = 60.0
+MAX_HEADER_BYTES = 16 * 1024  # of one part
+MAX_NAME_BYTES = 120  # file systems take 255, and we append to it
+BESIDE_FILE_BYTES = 64 * 1024  # boundaries and other fields of the form
+LINGER_BYTES = 64 * 1024 * 1024
+LINGER_S = 3.0
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                },
+                "example": {"file": "openfield.mp4"},
+            }
+        },
+    }
+}
 
 
 @dataclass
@@ -50,6 +75,7 @@ class _Part:
     headers: dict[str, str] = field(default_factory=dict)
     name: bytes = b""
     value: bytes = b""
+    header_bytes: int = 0
 
 
 async def receive(request: Request, folder: Path, limit_bytes: int) -> Received:
@@ -58,23 +84,36 @@ async def receive(request: Request, folder: Path, limit_bytes: int) -> Received:
     Memory stays constant; a failed or cut upload leaves nothing behind. Raises `NotMedia` (415),
     `UploadTooLarge` (413, also as soon as Content-Length tells), `BadInput` (400).
     """
+    body = request.stream()
+    try:
+        boundary = _boundary(request, limit_bytes)
+        return await _received(body, boundary, folder, limit_bytes)
+    except ActverseError:
+        await _linger(body)
+        raise
+
+
+def _boundary(request: Request, limit_bytes: int) -> bytes:
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
-    if kind != b"multipart/form-data" or b"boundary" not in parameters:
+    if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         raise NotMedia(f"sent as {kind.decode(errors='replace') or 'nothing'}")
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit_bytes + 64 * 1024:
+    if announced.isdigit() and int(announced) > limit_bytes + BESIDE_FILE_BYTES:
         raise UploadTooLarge(limit_bytes)
+    return parameters[b"boundary"]
+
+
+async def _received(
+    body: AsyncIterator[bytes], boundary: bytes, folder: Path, limit_bytes: int
+) -> Received:
     upload_id = uuid4().hex
     target = folder / upload_id
     target.mkdir(parents=True)
     reader = _Reader(target, limit_bytes)
     try:
-        parser = MultipartParser(parameters[b"boundary"], reader.callbacks())
-        async with asyncio.timeout(None) as patience:
-            loop = asyncio.get_running_loop()
-            async for chunk in request.stream():
-                patience.reschedule(loop.time() + CHUNK_PATIENCE_S)
-                await asyncio.to_thread(parser.write, chunk)
+        parser = MultipartParser(boundary, reader.callbacks())
+        async for chunk in _bounded(_patiently(body), limit_bytes):
+            await asyncio.to_thread(parser.write, chunk)
         parser.finalize()
         return reader.result(upload_id)
     except MultipartParseError as error:
@@ -85,6 +124,46 @@ async def receive(request: Request, folder: Path, limit_bytes: int) -> Received:
         raise
     finally:
         reader.close()
+
+
+async def _patiently(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks of `body`; a sender that is silent for too long is not waited for."""
+    while True:
+        try:
+            async with asyncio.timeout(CHUNK_PATIENCE_S):
+                chunk = await anext(body)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise BadInput(
+                f"The upload was silent for {CHUNK_PATIENCE_S:.0f} s and was given up; send it again."
+            ) from None
+        yield chunk
+
+
+async def _bounded(body: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
+    """The chunks of `body`, as long as they are no more than a file and its form."""
+    total = 0
+    async for chunk in body:
+        total += len(chunk)
+        if total > limit_bytes + BESIDE_FILE_BYTES:
+            raise UploadTooLarge(limit_bytes)
+        yield chunk
+
+
+async def _linger(body: AsyncIterator[bytes]) -> None:
+    """Take a little more of a refused upload and throw it away.
+
+    Closing a connection on which data still arrives resets it, and the sender would see a broken
+    pipe instead of our sentence (RFC 9112, section 9.6).
+    """
+    taken = 0
+    with contextlib.suppress(TimeoutError, RuntimeError, ClientDisconnect):
+        async with asyncio.timeout(LINGER_S):
+            async for chunk in body:
+                taken += len(chunk)
+                if taken > LINGER_BYTES:
+                    return
 
 
 class _Reader:
@@ -116,12 +195,20 @@ class _Reader:
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._part.name += data[start:end]
+        self._count_header(end - start)
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._part.value += data[start:end]
+        self._count_header(end - start)
+
+    def _count_header(self, size: int) -> None:
+        self._part.header_bytes += size
+        if self._part.header_bytes > MAX_HEADER_BYTES:
+            raise BadInput("A part of the upload has headers longer than 16 kB.")
 
     def _header_end(self) -> None:
-        self._part.headers[self._part.name.decode().lower()] = self._part.value.decode()
+        name, value = (b.decode("latin-1") for b in (self._part.name, self._part.value))
+        self._part.headers[name.lower()] = value
         self._part.name = self._part.value = b""
 
     def _headers_finished(self) -> None:
@@ -176,6 +263,22 @@ class _Reader:
 
 def safe_name(given: str) -> str:
     """The last part of a client's file name, with characters that are harmless everywhere."""
-    last = re.split(r"[/\\]", given)[-1]
-    kept = re.sub(r"[^\w.-]+", "_", last).strip("._")[:100]
-    return kept or "video"
+    last = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
+    kept = re.sub(r"[^\w.-]+", "_", last).strip("._")
+    stem, dot, ending = kept.rpartition(".")
+    if not dot or len(ending) > 10:
+        stem, dot, ending = kept, "", ""
+    room = MAX_NAME_BYTES - len((dot + ending).encode())
+    stem = stem.encode()[:room].decode(errors="ignore")
+    return (stem or "video") + dot + ending
+
+
+def forget_broken(folder: Path, older_s: float = 3600.0) -> int:
+    """Remove what uploads left behind whose process was killed; how many there were."""
+    removed = 0
+    for part in folder.glob("*/*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > older_s:
+                shutil.rmtree(part.parent)
+                removed += 1
+    return removed

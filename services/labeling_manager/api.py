@@ -5,19 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from services.labeling_manager import repository
-from services.labeling_manager.engines.table import checked_labeler
 from services.labeling_manager.schemas import LabelingView, LabelingWish
 from shared.errors import NotFound
 from shared.pipelines.vision import LabelingOptions
 from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.answers import Done
+from shared.web.openapi import responses
 from shared.web.ownership import own_key
-from shared.web.problems import responses
-from shared.web.waiting import InRunner
+from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/labeling", tags=["labeling"])
 
 
-@router.post("", status_code=202, responses=responses(400, 404, 500))
+@router.post("", status_code=202, responses=waiting(Done, 400, 403, 404))
 async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
     """Have the frames of a folder labelled; answers 202 with the task to follow."""
     with runner.platform.reads() as session:
@@ -26,10 +26,8 @@ async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
             own_task(session, runner.caller, wish.task_id)
     if not runner.platform.storage.exists(f"{key}/frames.json"):
         raise NotFound(f"{key} has no frames.json; take frames with POST /video/extract-frames.")
-    options = LabelingOptions(
-        frame_path=key, labeler=checked_labeler(wish.labeler), classes=wish.classes
-    )
-    return await runner.run("labeling", options, user_id=wish.user_id)
+    options = LabelingOptions(frame_path=key, labeler=wish.labeler, classes=wish.classes)
+    return await runner.run("labeling", options, done=Done, user_id=wish.user_id)
 
 
 @router.get("/{task_id}", responses=responses(404))

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.flow.work import Job
-from shared.pipelines.vision import ClassName
+from shared.pipelines.vision import ClassName, Labeler
 
 
 class LabelingJob(Job):
@@ -31,22 +31,29 @@ class LabelingWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     folder_path: str = Field(examples=["frames/0b5c6c5e"], description="A folder with frames.json")
-    task_id: str | None = Field(default=None, description="The task that made the frames")
-    user_id: str | None = None
-    labeler: str = "folder"
+    task_id: str | None = Field(
+        default=None, examples=["0b5c6c5e"], description="The task that made the frames"
+    )
+    user_id: str | None = Field(
+        default=None, examples=["ann"], description="Only admins name others"
+    )
+    labeler: Labeler = "folder"
     classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
-        default_factory=lambda: ["animal"]
+        default_factory=lambda: ["animal"], examples=[["mouse"]]
     )
 
 
 class LabelingView(BaseModel):
     """How far a labeling is."""
 
-    task_id: str
-    labeler: str
-    state: str = Field(description="OPEN, DONE or CLOSED")
-    total: int
-    done: int
-    skipped: int
-    rate: float = Field(description="Frames a minute")
-    problems: list[str] = Field(description="What a person should mend, as sentences")
+    task_id: str = Field(examples=["0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11"])
+    labeler: str = Field(examples=["folder"])
+    state: str = Field(examples=["OPEN"], description="OPEN, DONE or CLOSED")
+    total: int = Field(examples=[60])
+    done: int = Field(examples=[41])
+    skipped: int = Field(examples=[2])
+    rate: float = Field(examples=[3.5], description="Frames a minute")
+    problems: list[str] = Field(
+        examples=[["00000012.txt, line 1: x is 1.4, outside 0..1"]],
+        description="What a person should mend, as sentences",
+    )

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Response
 
 from services.model_deployer import repository
-from services.model_deployer.schemas import DeploymentWish
+from services.model_deployer.schemas import DeploymentAccepted, DeploymentDone, DeploymentWish
 from shared.errors import NotFound
 from shared.pipelines.vision import DeploymentOptions
 from shared.storage.paths import checked_prefix
 from shared.web.access import own_task
-from shared.web.problems import responses
-from shared.web.waiting import InRunner
+from shared.web.waiting import InRunner, accepted, waiting
 
 router = APIRouter(prefix="/deployments", tags=["deployments"])
 
 
-@router.post("", status_code=202, responses=responses(400, 404, 500))
+@router.post(
+    "",
+    status_code=202,
+    responses=waiting(DeploymentDone, 400, 403, 404, told=DeploymentAccepted),
+)
 async def request_deployment(runner: InRunner, wish: DeploymentWish) -> Response:
-    """Convert and serve a registered model; answers 202 with `deployment_id`, the task to follow."""
+    """Convert and serve a registered model; gives `deployment_id`."""
     path = checked_prefix(wish.model_path)
     with runner.platform.reads() as session:
         own_task(session, runner.caller, wish.task_id)
@@ -35,10 +36,11 @@ async def request_deployment(runner: InRunner, wish: DeploymentWish) -> Response
         version=model.version,
         frame_path=frames if known else None,
     )
-    answer = await runner.run(
-        "deployment", options, user_id=wish.user_id, result=("deployment_id", "model", "version")
+
+    def told(task_id: str) -> DeploymentAccepted:
+        deployment_id = repository.deployment_id(task_id, model.version)
+        return DeploymentAccepted(**accepted(task_id).model_dump(), deployment_id=deployment_id)
+
+    return await runner.run(
+        "deployment", options, done=DeploymentDone, user_id=wish.user_id, told=told
     )
-    told = json.loads(answer.body)
-    told.setdefault("deployment_id", told["task_id"])
-    headers = {k: v for k, v in answer.headers.items() if k == "location"}
-    return Response(json.dumps(told), answer.status_code, headers, media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +20,11 @@ def registered(session: Session, path: str) -> Model:
             f"No registered model lies at {path!r}; a path looks like models/<name>/<n>."
         )
     return found
+
+
+def deployment_id(task_id: str, version: int) -> str:
+    """The id of what a task deploys, known before it does; the same however often it is retried."""
+    return str(uuid5(NAMESPACE_OID, f"{task_id}/{version}"))
 
 
 def remember_deployment(session: Session, deployment_id: str, **columns: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.flow.work import Job
+from shared.web.answers import Accepted, Done
 
 
 class ConversionJob(Job):
@@ -40,6 +41,23 @@ class DeploymentWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    task_id: str = Field(description="The task that trained the model")
+    task_id: str = Field(examples=["0b5c6c5e"], description="The task that trained the model")
     model_path: str = Field(examples=["models/task-0b5c6c5e/1"])
-    user_id: str | None = None
+    user_id: str | None = Field(
+        default=None, examples=["ann"], description="Only admins name others"
+    )
+
+
+class DeploymentAccepted(Accepted):
+    """The deployment was accepted; its id is the one it will have."""
+
+    deployment_id: str = Field(examples=["5f0d8f3a-11c4-5b5e-9a43-0b5c6c5e6f0f"])
+
+
+class DeploymentDone(Done):
+    """The model server answers with this version, as its weights do."""
+
+    deployment_id: str = Field(examples=["5f0d8f3a-11c4-5b5e-9a43-0b5c6c5e6f0f"])
+    model: str = Field(examples=["task-0b5c6c5e"])
+    version: int = Field(examples=[1])
+    server: str = Field(examples=["triton 2.51.0"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from uuid import NAMESPACE_OID, uuid5
 
 from services.model_deployer import repository
 from services.model_deployer.schemas import ConversionJob, DeploymentJob
@@ -91,7 +90,7 @@ def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
         kept_versions=settings.kept_versions,
         report=run.report,
     )
-    deployment_id = str(uuid5(NAMESPACE_OID, f"{job.task_id}/{run.ref.step_run_id}"))
+    deployment_id = repository.deployment_id(job.task_id, job.version)
     with run.platform.sessions.begin() as session:
         repository.remember_deployment(
             session,

@@ -5,18 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from services.model_inference import repository
-from services.model_inference.schemas import InferenceWish, ServedVersion
+from services.model_inference.schemas import InferenceDone, InferenceWish, ServedVersion
 from shared.errors import BadInput
 from shared.pipelines.vision import InferenceOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.ownership import own_source
-from shared.web.problems import responses
-from shared.web.waiting import InRunner
+from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("", responses=responses(500, 503))
+@router.get("")
 def models(platform: InPlatform, caller: InCaller) -> list[ServedVersion]:
     """Every version on the model server that is yours or everybody's, with its state."""
     served = platform.model_server().models()
@@ -44,12 +43,12 @@ def models(platform: InPlatform, caller: InCaller) -> list[ServedVersion]:
     return shown
 
 
-@router.post("/{task_id}/inference", status_code=202, responses=responses(400, 404, 422, 500))
+@router.post("/{task_id}/inference", status_code=202, responses=waiting(InferenceDone, 400, 404))
 async def infer(runner: InRunner, task_id: str, wish: InferenceWish) -> Response:
     """Analyse another video with the model of a task; gives `inference_result_path`."""
     with runner.platform.reads() as session:
         own_task(session, runner.caller, task_id)
-        source = own_source(session, runner.caller, wish.data_path)
+        source = own_source(session, runner.platform.storage, runner.caller, wish.data_path)
         if "://" in source and not source.startswith("upload://"):
             raise BadInput(
                 "data_path is an upload or a stored video; fetch URLs with POST /video/download."
@@ -58,8 +57,4 @@ async def infer(runner: InRunner, task_id: str, wish: InferenceWish) -> Response
     options = InferenceOptions(
         deployment_id=row.id, inference_data_path=source, inference=wish.settings()
     )
-    return await runner.run(
-        "inference",
-        options,
-        result=("inference_result_path", "detections", "tracks", "frames_per_s", "outputs"),
-    )
+    return await runner.run("inference", options, done=InferenceDone)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.settings import AnalysisSettings
 from shared.flow.work import Job
+from shared.web.answers import Done
 
 
 class GlobalJob(Job):
@@ -44,22 +45,34 @@ class InferenceWish(BaseModel):
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.25
     iou: Annotated[float, Field(ge=0, le=1)] = 0.5
     batch_size: Annotated[int, Field(ge=1, le=64)] = 4
-    frame_skip: Annotated[int, Field(ge=0, le=1000)] = 0
-    max_frames: Annotated[int, Field(ge=1)] | None = None
+    frame_skip: Annotated[int, Field(ge=0, le=1000)] = Field(default=0, examples=[1])
+    max_frames: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, examples=[1000], description="Stop after so many analysed frames"
+    )
 
     def settings(self) -> AnalysisSettings:
         """The same as settings of an analysis."""
         return AnalysisSettings.model_validate(self.model_dump(exclude={"data_path"}))
 
 
+class InferenceDone(Done):
+    """What was found; the files are fetched from GET /tasks/{task_id}/outputs/{name}."""
+
+    inference_result_path: str = Field(examples=["inference_results/0b5c6c5e"])
+    detections: int = Field(examples=[1530])
+    tracks: int = Field(examples=[4])
+    frames_per_s: float = Field(examples=[41.7])
+    outputs: list[str] = Field(examples=[["results.csv", "results.json", "overlaid_results.mp4"]])
+
+
 class ServedVersion(BaseModel):
     """One version of a model on the model server."""
 
-    name: str
-    version: int
+    name: str = Field(examples=["task-0b5c6c5e"])
+    version: int = Field(examples=[1])
     state: str = Field(examples=["READY"])
-    reason: str
+    reason: str = Field(examples=[""], description="Why it is not ready")
     server: str = Field(examples=["triton 2.51.0"])
-    task_id: str | None
-    classes: list[str]
-    metrics: dict[str, Any]
+    task_id: str | None = Field(examples=["0b5c6c5e"], description="Null for the global model")
+    classes: list[str] = Field(examples=[["mouse"]])
+    metrics: dict[str, Any] = Field(examples=[{"user": {"map50": 0.97}}])

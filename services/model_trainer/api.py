@@ -5,20 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from services.model_trainer import repository
-from services.model_trainer.schemas import TrainingView, TrainingWish
+from services.model_trainer.schemas import TrainingDone, TrainingView, TrainingWish
 from shared.errors import BadInput, NotFound
 from shared.flow import ledger
 from shared.pipelines.vision import TrainingOptions
 from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.openapi import responses
 from shared.web.ownership import own_key
-from shared.web.problems import responses
-from shared.web.waiting import InRunner
+from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/training", tags=["training"])
 STEP = "model_training"
 
 
-@router.post("", status_code=202, responses=responses(400, 404, 422, 500))
+@router.post("", status_code=202, responses=waiting(TrainingDone, 400, 403, 404))
 async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
     """Train a detector from stored labels; answers 202 with the task to follow."""
     frames = wish.frame_path or wish.data_path.replace("labels/", "frames/", 1)
@@ -31,8 +31,7 @@ async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
     options = TrainingOptions(
         labeling_path=wish.data_path, frame_path=frames, training=wish.mode_train_info.settings()
     )
-    result = ("model_path", "model", "version", "metrics")
-    return await runner.run("training", options, user_id=wish.user_id, result=result)
+    return await runner.run("training", options, done=TrainingDone, user_id=wish.user_id)
 
 
 @router.get("/{task_id}", responses=responses(404))

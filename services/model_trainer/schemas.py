@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.settings import TrainingSettings
 from shared.flow.work import Job
+from shared.web.answers import Done
 
 
 class TrainingJob(Job):
@@ -36,12 +37,14 @@ class ModelTrainInfo(BaseModel):
 
     architecture: str | None = Field(default=None, examples=["global"])
     weights: str | None = Field(default=None, examples=["task-0b5c6c5e/1"])
-    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
-    imgsz: Annotated[int, Field(ge=64, le=1280, multiple_of=32)] | None = None
-    batch: Annotated[int, Field(ge=1, le=256)] | None = None
-    patience: Annotated[int, Field(ge=0, le=1000)] | None = None
-    freeze: Annotated[int, Field(ge=0, le=24)] | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, examples=[24])
+    imgsz: Annotated[int, Field(ge=64, le=1280, multiple_of=32)] | None = Field(
+        default=None, examples=[320]
+    )
+    batch: Annotated[int, Field(ge=1, le=256)] | None = Field(default=None, examples=[8])
+    patience: Annotated[int, Field(ge=0, le=1000)] | None = Field(default=None, examples=[10])
+    freeze: Annotated[int, Field(ge=0, le=24)] | None = Field(default=None, examples=[10])
+    seed: Annotated[int, Field(ge=0)] | None = Field(default=None, examples=[7])
 
     def settings(self) -> TrainingSettings:
         """The same as settings of a training; what was not said keeps its default."""
@@ -58,18 +61,42 @@ class TrainingWish(BaseModel):
 
     data_path: str = Field(examples=["labels/0b5c6c5e"], description="A folder of labels of yours")
     frame_path: str | None = Field(
-        default=None, description="Their frames; frames/<the same task> when not given"
+        default=None,
+        examples=["frames/0b5c6c5e"],
+        description="Their frames; frames/<the same task> when not given",
     )
-    user_id: str | None = None
+    user_id: str | None = Field(
+        default=None, examples=["ann"], description="Only admins name others"
+    )
     mode_train_info: ModelTrainInfo = Field(default_factory=ModelTrainInfo)
+
+
+class TrainingDone(Done):
+    """The registered model."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_path: str = Field(examples=["models/task-0b5c6c5e/1"])
+    model: str = Field(examples=["task-0b5c6c5e"])
+    version: int = Field(examples=[1])
+    metrics: dict[str, Any] = Field(
+        examples=[{"user": {"map50": 0.97, "map50_95": 0.61}, "frames": 15, "leakage": 0.0}],
+        description="Measured on frames that training never saw",
+    )
 
 
 class TrainingView(BaseModel):
     """How far a training is."""
 
-    task_id: str
-    state: str
-    current_epoch: int
-    epochs: int
-    metrics: dict[str, Any] = Field(description="Of the newest epoch; of the model once it is done")
-    history: list[dict[str, Any]] = Field(description="The figures of every epoch")
+    task_id: str = Field(examples=["0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11"])
+    state: str = Field(examples=["RUNNING"])
+    current_epoch: int = Field(examples=[10], description="0 before the first")
+    epochs: int = Field(examples=[24])
+    metrics: dict[str, Any] = Field(
+        examples=[{"map50": 0.91, "map50_95": 0.55}],
+        description="Of the newest epoch; of the model once it is done",
+    )
+    history: list[dict[str, Any]] = Field(
+        examples=[[{"epoch": 1, "map50": 0.31}, {"epoch": 2, "map50": 0.52}]],
+        description="The figures of every epoch",
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.flow.work import Job
+from shared.web.answers import Done
 
 
 class VideoJob(Job):
@@ -55,6 +56,14 @@ class DownloadWish(BaseModel):
     )
 
 
+class DownloadDone(Done):
+    """The video as it came."""
+
+    download_path: str = Field(examples=["files/9d2f41c0/session1/cam0.mp4"])
+    video_type: str = Field(examples=["h264 yuv420p in mp4"])
+    mb: float = Field(examples=[12.4], description="Size, 10^6 bytes")
+
+
 class FramesWish(BaseModel):
     """How many frames of which video."""
 
@@ -62,7 +71,16 @@ class FramesWish(BaseModel):
 
     file_path: str = Field(examples=["videos/0b5c6c5e/normalised.mp4"])
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0, examples=[7], description="The same seed takes the same frames"
+    )
+
+
+class FramesDone(Done):
+    """Where the frames lie: a folder with {frame:08d}.jpg and frames.json."""
+
+    frame_path: str = Field(examples=["frames/0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11"])
+    frames: int = Field(examples=[60], description="How many")
 
 
 class UploadWish(BaseModel):

@@ -94,6 +94,12 @@ class Step:
             flat += [*item.tasks, item.then] if isinstance(item, Parallel) else [item]
         return flat
 
+    def opening(self) -> frozenset[str]:
+        """The tasks that the step begins with: one, or all of a leading `parallel`."""
+        first = self.run[0]
+        works = first.tasks if isinstance(first, Parallel) else (first,)
+        return frozenset(work.task for work in works)
+
     def leading_to(self, then: type[DomainEvent] | None) -> Step:
         """The same step in another pipeline, where something else follows it."""
         return Step(
@@ -110,11 +116,14 @@ class Step:
 class Pipeline:
     """Steps in the order of their events, and what a user may say when starting them."""
 
-    def __init__(self, name: str, *steps: Step, options: type[Options], title: str) -> None:
+    def __init__(
+        self, name: str, *steps: Step, options: type[Options], title: str, alone: bool = False
+    ) -> None:
         self.name = name
         self.steps = steps
         self.options = options
         self.title = title
+        self.alone = alone  # a single step, asked for at an endpoint of its own
 
     def step(self, name: str) -> Step:
         """The step called `name`; KeyError when the pipeline has none."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.events import vision as e
 from shared.events.settings import AnalysisSettings, TrainingSettings
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
+Labeler = Literal["folder", "auto"]
+"""The labeling tools that there are; known at the door, so that a typing error costs no work."""
 ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
 
 
@@ -30,7 +32,7 @@ class VisionOptions(Options):
     file_path: str
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
     seed: Annotated[int, Field(ge=0)] = 0
-    labeler: str = "folder"
+    labeler: Labeler = "folder"
     classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
         default_factory=lambda: ["animal"]
     )
@@ -38,6 +40,14 @@ class VisionOptions(Options):
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
     upload_path: str | None = None
     notify: NotifyWish = Field(default_factory=NotifyWish)
+
+    @model_validator(mode="after")
+    def _steps_exist(self) -> Self:
+        known = {"all", *(step.name for step in VISION.steps)}
+        unknown = sorted(set(self.notify.steps) - known)
+        if unknown:
+            raise ValueError(f"notify.steps: no step {unknown[0]!r}; there are {sorted(known)}")
+        return self
 
 
 PROCESSING = Step(
@@ -161,7 +171,7 @@ class LabelingOptions(Options):
     """Which frames, by which tool, for which classes."""
 
     frame_path: str
-    labeler: str = "folder"
+    labeler: Labeler = "folder"
     classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
         default_factory=lambda: ["animal"]
     )
@@ -205,6 +215,7 @@ SINGLE_STEPS = (
         ),
         options=VideoDownloadOptions,
         title="Fetch a video",
+        alone=True,
     ),
     Pipeline(
         "frame_extraction",
@@ -216,6 +227,7 @@ SINGLE_STEPS = (
         ),
         options=FrameOptions,
         title="Take frames from a video",
+        alone=True,
     ),
     Pipeline(
         "video_upload",
@@ -227,6 +239,7 @@ SINGLE_STEPS = (
         ),
         options=UploadOptions,
         title="Copy a stored file",
+        alone=True,
     ),
     Pipeline(
         "labeling",
@@ -234,9 +247,14 @@ SINGLE_STEPS = (
         LABEL_DOWNLOAD.leading_to(None),
         options=LabelingOptions,
         title="Have frames labelled",
+        alone=True,
     ),
     Pipeline(
-        "training", TRAINING.leading_to(None), options=TrainingOptions, title="Train a detector"
+        "training",
+        TRAINING.leading_to(None),
+        options=TrainingOptions,
+        title="Train a detector",
+        alone=True,
     ),
     Pipeline(
         "deployment",
@@ -244,6 +262,7 @@ SINGLE_STEPS = (
         DEPLOYMENT.leading_to(None),
         options=DeploymentOptions,
         title="Convert and serve a registered model",
+        alone=True,
     ),
     Pipeline(
         "inference",
@@ -251,5 +270,6 @@ SINGLE_STEPS = (
         UPLOAD,
         options=InferenceOptions,
         title="Analyse a video with a deployed model",
+        alone=True,
     ),
 )

@@ -14,11 +14,12 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.models import ApiKey, Task, User
+from shared.db.models import ApiKey, Task, User, now
 from shared.errors import Forbidden, NotFound, Unauthorised
 from shared.platform import Platform
 
 KEY_FILE = "api_key"
+KEY_PREFIX = "av_"  # by which logs and people recognise one
 _bearer = HTTPBearer(auto_error=False, description="An API key of Actverse")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key of Actverse")
 
@@ -50,13 +51,16 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def caller_of(
-    platform: InPlatform,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    header: Annotated[str | None, Depends(_header)],
-) -> Caller:
-    """The caller, by `Authorization: Bearer <key>` or `X-API-Key: <key>`; else 401."""
-    key = bearer.credentials if bearer else header
+def key_of(request: Request) -> str | None:
+    """The key of a request: `Authorization: Bearer <key>`, or `X-API-Key: <key>`."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and given.strip():
+        return given.strip()
+    return request.headers.get("x-api-key")
+
+
+def identify(platform: Platform, key: str | None) -> Caller:
+    """Whose key it is; `Unauthorised` for none, an unknown or a revoked one."""
     if not key:
         raise Unauthorised(
             "This needs an API key: send it as 'Authorization: Bearer <key>'. "
@@ -73,14 +77,47 @@ def caller_of(
     return Caller(user.id, user.name, user.role)
 
 
+def caller_of(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    header: Annotated[str | None, Depends(_header)],
+) -> Caller:
+    """Whom the gate has let in; the two parameters only put the schemes into the documentation."""
+    del bearer, header
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        raise Unauthorised("Nobody was asked for an API key on the way here.")
+    return caller
+
+
 InCaller = Annotated[Caller, Depends(caller_of)]
 
 
 def new_key(session: Session, user: User) -> str:
     """Make a key for `user`; this is the only moment at which it can be read."""
-    key = f"av_{secrets.token_urlsafe(32)}"
+    key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
     session.add(ApiKey(user_id=user.id, sha256=_digest(key)))
     return key
+
+
+def user_named(session: Session, name: str) -> User:
+    """The user of that name, made when there is none."""
+    user = session.scalar(select(User).where(User.name == name))
+    if user is None:
+        user = User(name=name)
+        session.add(user)
+        session.flush()
+    return user
+
+
+def revoke_keys(session: Session, user: User) -> int:
+    """Make every key of `user` useless; how many there were."""
+    keys = session.scalars(
+        select(ApiKey).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
+    ).all()
+    for key in keys:
+        key.revoked_at = now()
+    return len(keys)
 
 
 def first_key(platform: Platform) -> str:
@@ -90,7 +127,10 @@ def first_key(platform: Platform) -> str:
         admin = session.scalar(select(User).where(User.role == "admin").order_by(User.created_at))
         if admin is not None and path.exists():
             kept = path.read_text(encoding="utf-8").strip()
-            if session.scalar(select(ApiKey.id).where(ApiKey.sha256 == _digest(kept))):
+            if session.scalar(
+                select(ApiKey.id).where(ApiKey.sha256 == _digest(kept), ApiKey.revoked_at.is_(None))
+            ):
+                path.chmod(0o600)
                 return kept
         if admin is None:
             admin = User(name="admin", role="admin")
@@ -98,24 +138,21 @@ def first_key(platform: Platform) -> str:
             session.flush()
         key = new_key(session, admin)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        path.unlink(missing_ok=True)  # one that is there keeps its mode
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(key + "\n")
         return key
 
 
 def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
-    """The user whom a submitted task belongs to: the caller, or whom an admin names."""
+    """The user whom a submitted task belongs to: the caller, or whom an admin names (id or name)."""
     if user_id is None or user_id in {caller.user_id, caller.name}:
         return caller.user_id
     if not caller.is_admin:
         raise Forbidden(f"Your key belongs to {caller.name!r}; it cannot act for {user_id!r}.")
-    user = session.scalar(select(User).where((User.id == user_id) | (User.name == user_id)))
-    if user is None:
-        user = User(name=user_id)
-        session.add(user)
-        session.flush()
-    return user.id
+    known = session.get(User, user_id)
+    return (known or user_named(session, user_id)).id
 
 
 def own_task(session: Session, caller: Caller, task_id: str) -> Task:

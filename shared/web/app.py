@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from shared.platform import Platform
-from shared.web import problems
+from shared.web import openapi, problems
+from shared.web.gate import Gate
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the
 results. Every request needs an API key: `Authorization: Bearer <key>`.
+
+Only `/health/ready` and this documentation need none.
 
 Long work answers `202` with a `task_id`; `Prefer: wait=N` on the step endpoints waits up to N
 seconds for the result. Errors are problem details (RFC 9457).
@@ -30,17 +35,34 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
         yield
         platform.engine.dispose()
 
-    app = FastAPI(title="Actverse", version="0.1.0", description=ABOUT, lifespan=lifespan)
+    app = FastAPI(
+        title="Actverse", version=version(), description=ABOUT, lifespan=lifespan, redoc_url=None
+    )
     app.state.platform = platform
     problems.install(app)
+    openapi.install(app)
+    app.add_middleware(Gate, platform=platform)
     if platform.settings.gateway.allowed_origins:
-        app.add_middleware(
+        app.add_middleware(  # outside the gate: a browser's preflight has no key
             CORSMiddleware,
             allow_origins=platform.settings.gateway.allowed_origins,
             allow_credentials=True,
-            allow_methods=["*"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
+            expose_headers=[
+                "Location",
+                "Preference-Applied",
+                "Retry-After",
+                "ETag",
+                "Content-Range",
+            ],
         )
     for service in services:
         app.include_router(import_module(f"services.{service}.api").router)
     return app
+
+
+def version() -> str:
+    """The version of the code, as pyproject.toml says it."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])

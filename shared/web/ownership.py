@@ -6,9 +6,14 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import Upload
 from shared.errors import BadInput, NotFound
-from shared.storage.paths import checked_prefix
+from shared.redaction import without_secrets
+from shared.storage.paths import checked_key, checked_prefix
+from shared.storage.port import Storage
 from shared.web.access import Caller, own_task
 
+UPLOAD = "upload"
+SCHEMES = ("http", "https", "s3", UPLOAD)
+"""What the video processor can fetch from; said at the door, so that nobody waits to hear it."""
 BY_TASK = frozenset(
     {"videos", "frames", "labels", "train_log", "inference_results", "inputs", "interim", "outputs"}
 )
@@ -29,18 +34,33 @@ def own_key(session: Session, caller: Caller, key: str) -> str:
     return key
 
 
-def own_source(session: Session, caller: Caller, file_path: str) -> str:
+def own_file(session: Session, storage: Storage, caller: Caller, key: str) -> str:
+    """`key` itself, if it is the caller's and something lies there."""
+    if not storage.exists(own_key(session, caller, checked_key(key))):
+        raise NotFound(f"Nothing is stored under {key!r}.")
+    return key
+
+
+def own_source(session: Session, storage: Storage, caller: Caller, file_path: str) -> str:
     """A source that a task may read: a URL as it is, an upload or stored file of the caller's."""
     scheme, found, rest = file_path.partition("://")
-    if found and scheme != "upload":
-        return file_path
-    own_key(session, caller, f"uploads/{rest}" if found else file_path)
+    if not found:
+        own_file(session, storage, caller, file_path)
+        upload = file_path.removeprefix("uploads/")
+        return file_path if upload == file_path else f"{UPLOAD}://{upload}"
+    if scheme.lower() not in SCHEMES:
+        known = ", ".join(f"{s}://" for s in SCHEMES)
+        raise BadInput(f"Videos cannot be fetched from {scheme[:20]}://; use one of {known}.")
+    if scheme.lower() == UPLOAD:
+        own_file(session, storage, caller, f"uploads/{rest}")
+    elif not rest.split("/", 1)[0]:
+        raise BadInput(f"{without_secrets(file_path)!r} names no host.")
     return file_path
 
 
-def own_target(caller: Caller, path: str) -> str:
-    """The key below the caller's `files/` that a relative `path` names."""
-    key = path if path.startswith(f"files/{caller.user_id}/") else f"files/{caller.user_id}/{path}"
+def own_target(user_id: str, path: str) -> str:
+    """The key below the user's `files/` that a relative `path` names."""
+    root = f"files/{user_id}/"
     if path.startswith("/"):
         raise BadInput(f"{path!r} is absolute; name a path below your own files/.")
-    return checked_prefix(key)
+    return checked_key(path if path.startswith(root) else root + path)

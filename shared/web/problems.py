@@ -2,64 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
+from kombu.exceptions import OperationalError as BrokerError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
-from shared.errors import ActverseError, Retryable, Unavailable, explained
+from shared.errors import (
+    ActverseError,
+    BadInput,
+    Invalid,
+    OutOfSpace,
+    Retryable,
+    Unavailable,
+    explained,
+)
 
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
 log = structlog.get_logger()
 
 
 class Problem(BaseModel):
     """What went wrong, for programs (`code`) and for people (`detail`)."""
 
-    type: str = "about:blank"
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(default="about:blank", description="A URI of the kind of problem")
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no task 7f0c; see GET /tasks/ for yours."])
+    detail: str = Field(examples=["There is no task 7f0c; GET /tasks/ lists yours."])
     code: str = Field(examples=["NotFound"])
-    instance: str = Field(examples=["/status/7f0c"])
-    errors: list[dict[str, Any]] = Field(default_factory=list)
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for its OpenAPI entry."""
-    return {
-        s: {
-            "description": HTTPStatus(s).phrase,
-            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-        }
-        for s in (401, *statuses)
-    }
+    instance: str = Field(examples=["/status/7f0c"], description="The path that was asked for")
+    errors: list[dict[str, Any]] | None = Field(
+        default=None,
+        examples=[[{"where": "body.num_frames", "what": "Input should be a valid integer"}]],
+        description="Every field that does not fit, where the request as a whole was readable",
+    )
 
 
 def answer(request: Request, error: ActverseError, **more: Any) -> JSONResponse:
-    """`error` as a response."""
+    """`error` as a response; `more` are further members of the problem."""
+    status = int(error.status)
     problem = Problem(
-        title=HTTPStatus(error.status).phrase,
-        status=int(error.status),
+        title=HTTPStatus(status).phrase,
+        status=status,
         detail=str(error),
         code=error.code,
         instance=request.url.path,
         **more,
     )
-    headers = {}
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Retryable):
-        headers["Retry-After"] = str(round(error.retry_after_s or 5))
+    headers: dict[str, str] = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="actverse"'
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        hint = error.retry_after_s if isinstance(error, Retryable) else None
+        headers["Retry-After"] = str(max(1, round(hint or RETRY_AFTER_S)))
+    if isinstance(error, Framework):
+        headers.update(error.headers)
     return JSONResponse(
-        problem.model_dump(),
-        status_code=int(error.status),
-        media_type="application/problem+json",
+        problem.model_dump(exclude_none=True),
+        status_code=status,
+        media_type=MEDIA_TYPE,
         headers=headers,
     )
 
@@ -73,50 +87,80 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = [
-            {"where": ".".join(str(p) for p in e["loc"]), "what": e["msg"]} for e in error.errors()
-        ]
-        told = Unprocessable("; ".join(f"{e['where']}: {e['what']}" for e in found))
-        return answer(request, told, errors=found)
+        return _unfit(request, error)
 
     @app.exception_handler(HTTPException)
     def of_the_framework(request: Request, error: HTTPException) -> JSONResponse:
-        told = Framework(str(error.detail), error.status_code)
-        return answer(request, told)
+        return answer(request, Framework(request, error))
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(request: Request, error: ClientDisconnect) -> Response:
+        del error
+        log.info("web.client.gone", path=request.url.path)
+        return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(OperationalError)
     def database_away(request: Request, error: OperationalError) -> JSONResponse:
         log.warning("web.database.away", error=str(error.orig))
         return answer(request, Unavailable("The database does not answer; try again in a moment."))
 
+    @app.exception_handler(BrokerError)
+    def broker_away(request: Request, error: BrokerError) -> JSONResponse:
+        log.warning("web.broker.away", error=str(error))
+        return answer(request, Unavailable("The broker does not answer; try again in a moment."))
+
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("web.request.broke", path=request.url.path, exc_info=error)
         told = explained(error)
-        hidden = told if type(told).__name__ == "OutOfSpace" else _Internal()
-        return answer(request, hidden)
+        return answer(request, told if isinstance(told, OutOfSpace) else Internal())
 
 
-class Unprocessable(ActverseError):
-    """The request does not fit the schema."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
+def _unfit(request: Request, error: RequestValidationError) -> JSONResponse:
+    """400 for a body that is no JSON, 422 for fields that do not fit; values are not repeated."""
+    found = [
+        {"where": ".".join(str(p) for p in e["loc"]), "what": e["msg"]} for e in error.errors()
+    ]
+    if any(e["type"] == "json_invalid" for e in error.errors()):
+        return answer(request, BadInput("The body is not JSON; see /docs for what is expected."))
+    told = Invalid("; ".join(f"{e['where']}: {e['what']}" for e in found))
+    return answer(request, told, errors=found)
 
 
 class Framework(ActverseError):
-    """An error that the web framework raised by itself (unknown path, wrong method)."""
+    """An error that the web framework raised by itself: unknown path, wrong method, broken body."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status  # type: ignore[misc]
+    def __init__(self, request: Request, error: HTTPException) -> None:
+        told = str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            told = f"There is no {request.url.path} here; /docs lists what there is."
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": _allowed(request)}
+            told = (
+                f"{request.url.path} does not take {request.method}; it takes {headers['Allow']}."
+            )
+        super().__init__(told)
+        self.status = error.status_code  # type: ignore[misc]
+        self.headers: Mapping[str, str] = headers
+
+    @property
+    def code(self) -> str:
+        """`NotFound`, `MethodNotAllowed` ..."""
+        return HTTPStatus(self.status).phrase.title().replace(" ", "")
 
 
-class _Internal(ActverseError):
+def _allowed(request: Request) -> str:
+    """Every method of the path; the framework tells those of the first route only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and compile_path(route.path)[0].match(request.url.path):
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
+
+
+class Internal(ActverseError):
     """Something that should not happen; the log has the details, the answer has none."""
 
     def __init__(self) -> None:
         super().__init__("An unexpected error; the log of the gateway has the details.")
-
-    @property
-    def code(self) -> str:
-        return "Internal"

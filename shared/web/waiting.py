@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 
 from shared.db.models import Task
 from shared.errors import ActverseError
@@ -19,16 +19,12 @@ from shared.pipelines import atlas
 from shared.pipelines.dsl import Options
 from shared.platform import Platform
 from shared.web.access import Caller, InCaller, InPlatform, acting_for
+from shared.web.answers import Accepted, Done
+from shared.web.openapi import responses
 
 POLL_S = 0.1
-
-
-class Accepted(BaseModel):
-    """The task was accepted; follow it at `status_url`."""
-
-    task_id: str = Field(examples=["0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11"])
-    status_url: str = Field(examples=["/status/0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11"])
-    events_url: str = Field(examples=["/status/0b5c6c5e-6f0f-4b5e-9a43-0e5f0d8f3a11/events"])
+LOCATION = {"description": "Where to look", "schema": {"type": "string"}}
+APPLIED = {"description": "The seconds that were granted", "schema": {"type": "string"}}
 
 
 def accepted(task_id: str) -> Accepted:
@@ -36,6 +32,34 @@ def accepted(task_id: str) -> Accepted:
     return Accepted(
         task_id=task_id, status_url=f"/status/{task_id}", events_url=f"/status/{task_id}/events"
     )
+
+
+def located(told: Accepted) -> JSONResponse:
+    """202, with the status as Location."""
+    return JSONResponse(told.model_dump(), 202, {"Location": told.status_url})
+
+
+def accepting(*errors: int, told: type[Accepted] = Accepted) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that accepts work: 202, and the errors."""
+    accepted_as = {
+        "model": told,
+        "description": "Accepted; follow it at `Location`",
+        "headers": {"Location": LOCATION},
+    }
+    return {202: accepted_as, **responses(*errors)}
+
+
+def waiting(
+    done: type[Done] | None, *errors: int, told: type[Accepted] = Accepted
+) -> dict[int | str, dict[str, Any]]:
+    """The answers of a step endpoint: 200 with `done`, or 204 when it gives nothing, besides 202."""
+    ready: dict[str, Any] = {
+        "description": "Done within `Prefer: wait=N`",
+        "headers": {"Preference-Applied": APPLIED},
+    }
+    if done is not None:
+        ready["model"] = done
+    return {200 if done else 204: ready, **accepting(*errors, told=told)}
 
 
 class StepFailed(ActverseError):
@@ -54,14 +78,18 @@ class StepFailed(ActverseError):
 
 def wanted_wait_s(
     platform: InPlatform,
-    prefer: Annotated[str | None, Header(description="`wait=N`: wait up to N seconds")] = None,
-) -> float:
-    """Seconds that the caller wants to wait; 0 when it said nothing."""
-    found = re.search(r"\bwait=(\d+)", prefer or "")
-    return min(float(found[1]), platform.settings.gateway.max_wait_s) if found else 0.0
+    prefer: Annotated[
+        list[str] | None, Header(description="`wait=N`: wait up to N seconds", examples=["wait=30"])
+    ] = None,
+) -> float | None:
+    """Seconds that the caller wants to wait, up to our limit; None when it said nothing."""
+    found = re.search(
+        r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})\b', ",".join(prefer or []), re.IGNORECASE
+    )
+    return min(float(found[1]), platform.settings.gateway.max_wait_s) if found else None
 
 
-InWait = Annotated[float, Depends(wanted_wait_s)]
+InWait = Annotated[float | None, Depends(wanted_wait_s)]
 
 
 class Runner:
@@ -70,38 +98,38 @@ class Runner:
     def __init__(self, platform: InPlatform, caller: InCaller, wait_s: InWait) -> None:
         self.platform: Platform = platform
         self.caller: Caller = caller
-        self.wait_s: float = wait_s
+        self.wait_s = wait_s
 
     async def run(
         self,
         pipeline: str,
         options: Options,
         *,
+        done: type[Done] | None,
         user_id: str | None = None,
-        result: tuple[str, ...] = (),
-        empty: bool = False,
+        told: Callable[[str], Accepted] = accepted,
     ) -> Response:
-        """Submit, wait as long as wanted, and answer with the named fields of the result.
+        """Submit, wait as long as wanted, and answer as `waiting(done)` declares it.
 
-        With `empty` a finished task answers 204. A failure within the wait is raised with its own
-        status.
+        A failure within the wait is raised with its own status.
         """
         task_id = await asyncio.to_thread(self._submit, pipeline, options, user_id)
-        deadline = time.monotonic() + self.wait_s
+        deadline = time.monotonic() + (self.wait_s or 0.0)
         while time.monotonic() < deadline:
             task = await asyncio.to_thread(self._look, task_id)
             if task.state == State.SUCCEEDED:
-                if empty:
-                    return Response(status_code=204)
-                found = {name: task.context.get(name) for name in result}
-                return JSONResponse({"task_id": task_id, **found})
+                return self._preferred(_result(task, done))
             if task.state in ENDED:
-                raise StepFailed(task.error or {"message": "The task was cancelled."})
+                raise StepFailed(
+                    task.error or {"message": "The task was cancelled.", "status": 409}
+                )
             await asyncio.sleep(POLL_S)
-        where = accepted(task_id)
-        return JSONResponse(
-            where.model_dump(), status_code=202, headers={"Location": where.status_url}
-        )
+        return self._preferred(located(told(task_id)))
+
+    def _preferred(self, answer: Response) -> Response:
+        if self.wait_s is not None:
+            answer.headers["Preference-Applied"] = f"wait={self.wait_s:.0f}"
+        return answer
 
     def _submit(self, pipeline: str, options: Options, user_id: str | None) -> str:
         with self.platform.sessions.begin() as session:
@@ -117,6 +145,14 @@ class Runner:
     def _look(self, task_id: str) -> Task:
         with self.platform.reads() as session:
             return session.get_one(Task, task_id)
+
+
+def _result(task: Task, done: type[Done] | None) -> Response:
+    if done is None:
+        return Response(status_code=204)
+    known = {name: task.context[name] for name in done.model_fields if name in task.context}
+    told = done.model_validate({**known, "task_id": task.id})
+    return JSONResponse(told.model_dump(mode="json"))
 
 
 InRunner = Annotated[Runner, Depends(Runner)]

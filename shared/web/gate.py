@@ -1,0 +1,65 @@
+"""What happens to a request before any route sees it: who asks, and how much may be sent.
+
+Here and not in the routes, because a framework reads the body before it resolves dependencies: a
+stranger would learn what is wrong with his JSON, and could send any amount of it.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import ActverseError, TooLarge
+from shared.platform import Platform
+from shared.web.access import identify, key_of
+from shared.web.problems import answer
+
+OPEN = frozenset({"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+"""Paths without a key: whether the mesh is up, and what it can be asked."""
+MAX_BODY_BYTES = 1024 * 1024
+"""Longest body that is not a multipart upload; those have a limit of their own."""
+TOO_LONG = f"A body of JSON may have {MAX_BODY_BYTES // 1024} kB; send files to POST /uploads/."
+
+
+class Gate:
+    """ASGI middleware: 401 without a known key, 413 for a body that is too long."""
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app = app
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let through, or answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            if scope["path"] not in OPEN:
+                key = key_of(request)
+                request.state.caller = await run_in_threadpool(identify, self._platform, key)
+            if not request.headers.get("content-type", "").startswith("multipart/"):
+                receive = _bounded(request, receive)
+        except ActverseError as error:
+            await answer(request, error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _bounded(request: Request, receive: Receive) -> Receive:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise TooLarge(TOO_LONG)
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise HTTPException(413, TOO_LONG)  # the only kind that the framework lets pass here
+        return message
+
+    return bounded

@@ -1,0 +1,182 @@
+"""The table of endpoints, row by row, against what /openapi.json says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+# method, path, fields of the body (or parameters), answers, fields of the first answer
+TABLE = [
+    ("post", "/tasks/", {"file_path", "user_id", "options"}, {202, 400, 401, 422}, {"task_id"}),
+    ("get", "/tasks/", {"state", "pipeline", "cursor", "limit"}, {200, 401, 422}, {"items"}),
+    ("get", "/tasks/{task_id}", set(), {200, 401, 404}, {"steps", "outputs"}),
+    ("post", "/tasks/{task_id}/cancel", set(), {202, 404, 409}, {"task_id"}),
+    ("post", "/tasks/{task_id}/retry", {"step"}, {202, 404, 409}, {"task_id"}),
+    ("get", "/tasks/{task_id}/outputs/{name}", set(), {200, 404}, set()),
+    ("post", "/uploads/", {"file"}, {201, 413, 415}, {"file_path", "sha256"}),
+    ("get", "/status/{task_id}", set(), {200, 404}, {"process_status"}),
+    ("get", "/status/{task_id}/events", {"last-event-id"}, {200, 404}, set()),
+    (
+        "post",
+        "/video/download",
+        {"file_path", "download_path", "prefer"},
+        {200, 202, 400, 404, 500},
+        {"download_path"},
+    ),
+    (
+        "post",
+        "/video/extract-frames",
+        {"file_path", "num_frames", "prefer"},
+        {200, 202, 400, 404, 500},
+        {"frame_path"},
+    ),
+    ("post", "/video/upload", {"file_path", "upload_path", "prefer"}, {204, 202, 404, 500}, set()),
+    (
+        "post",
+        "/labeling",
+        {"folder_path", "task_id", "user_id", "prefer"},
+        {202, 400, 404, 500},
+        {"task_id"},
+    ),
+    ("get", "/labeling/{task_id}", set(), {200, 404}, {"total", "done", "skipped", "rate"}),
+    (
+        "post",
+        "/training",
+        {"data_path", "mode_train_info", "prefer"},
+        {202, 400, 422, 500},
+        {"model_path"},
+    ),
+    ("get", "/training/{task_id}", set(), {200, 404}, {"current_epoch", "epochs", "metrics"}),
+    (
+        "post",
+        "/deployments",
+        {"task_id", "model_path", "prefer"},
+        {202, 400, 404, 500},
+        {"deployment_id"},
+    ),
+    ("get", "/models", set(), {200, 500}, {"name", "version", "state"}),
+    (
+        "post",
+        "/models/{task_id}/inference",
+        {
+            "data_path",
+            "confidence",
+            "iou",
+            "batch_size",
+            "frame_skip",
+            "max_frames",
+            "prefer",
+        },
+        {202, 400, 404, 422, 500},
+        {"inference_result_path", "outputs"},
+    ),
+    ("get", "/pipelines", set(), {200, 401}, {"name", "steps", "options"}),
+    ("get", "/health", set(), {200, 503}, {"cpu_percent", "memory_percent", "disk_percent"}),
+    ("get", "/health/ready", set(), {200, 503}, {"ready"}),
+]
+rows = pytest.mark.parametrize(
+    ("method", "path", "fields", "answers", "given"), TABLE, ids=lambda v: v or None
+)
+
+
+@pytest.fixture(scope="module")
+def document(admin: httpx.Client) -> dict[str, Any]:
+    return httpx.get(f"{admin.base_url}/openapi.json").json()
+
+
+def schema_of(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema itself, behind references, lists and optional things."""
+    while True:
+        if "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        elif schema.get("type") == "array":
+            schema = schema["items"]
+        elif "anyOf" in schema:
+            schema = next(s for s in schema["anyOf"] if s.get("type") != "null")
+        else:
+            return schema
+
+
+def _body(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    content = operation.get("requestBody", {}).get("content", {})
+    return schema_of(document, next(iter(content.values()))["schema"]) if content else {}
+
+
+def _answer(document: dict[str, Any], operation: dict[str, Any], status: str) -> dict[str, Any]:
+    content = operation["responses"][status].get("content", {})
+    found = next(iter(content.values()), {}).get("schema", {}) if content else {}
+    return schema_of(document, found)
+
+
+@rows
+def test_a_row_is_there(document, method, path, fields, answers, given) -> None:
+    operation = document["paths"][path][method]
+    known = {p["name"] for p in operation.get("parameters", ())}
+    known |= set(_body(document, operation).get("properties", {}))
+    assert fields <= known
+    listed = {int(status) for status in operation["responses"]}
+    assert answers <= listed
+    first = min(s for s in operation["responses"])
+    assert given <= set(_answer(document, operation, first).get("properties", {}))
+
+
+@rows
+def test_every_error_is_a_problem(document, method, path, fields, answers, given) -> None:
+    for status, answer in document["paths"][path][method]["responses"].items():
+        if int(status) >= 400:
+            (media_type, content), *more = answer["content"].items()
+            assert (media_type, more) == ("application/problem+json", [])
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert content["example"]["status"] == int(status)
+
+
+def test_no_endpoint_is_left_out_of_the_table(document) -> None:
+    there = {(m, p) for p, operations in document["paths"].items() for m in operations}
+    assert there == {(method, path) for method, path, *_ in TABLE}
+
+
+def _without_example(document: dict[str, Any], schema: dict[str, Any], where: str) -> list[str]:
+    """Fields of which a reader does not see what they may look like."""
+    schema = schema_of(document, schema)
+    missing = []
+    for name, field in schema.get("properties", {}).items():
+        inner = schema_of(document, field)
+        if "properties" in inner:
+            missing += _without_example(document, inner, f"{where}.{name}")
+        elif not {"examples", "example", "enum"} & {*field, *inner} and not field.get("default"):
+            values = inner.get("additionalProperties")
+            if isinstance(values, dict) and "properties" in schema_of(document, values):
+                continue
+            missing.append(f"{where}.{name}")
+    return missing
+
+
+@rows
+def test_bodies_and_answers_have_examples(document, method, path, fields, answers, given) -> None:
+    operation = document["paths"][path][method]
+    contents = [("body", operation.get("requestBody", {}).get("content", {}))]
+    contents += [
+        (status, answer.get("content", {}))
+        for status, answer in operation["responses"].items()
+        if int(status) < 300
+    ]
+    for where, content in contents:
+        for shown in content.values():
+            if "example" not in shown and "schema" in shown:
+                assert _without_example(document, shown["schema"], where) == []
+    assert operation.get("description")
+
+
+def test_waiting_is_documented(document) -> None:
+    answers = document["paths"]["/video/download"]["post"]["responses"]
+    assert "Location" in answers["202"]["headers"]
+    assert "Preference-Applied" in answers["200"]["headers"]
+
+
+def test_the_document_tells_how_to_show_a_key(document) -> None:
+    schemes = document["components"]["securitySchemes"].values()
+    assert {"http", "apiKey"} == {scheme["type"] for scheme in schemes}
+    assert document["paths"]["/models"]["get"]["security"]
+    assert "security" not in document["paths"]["/health/ready"]["get"]
