@@ -41,7 +41,7 @@ def measure(
     for labelled in pictures:
         found = detector(labelled.picture)
         confidences.append(found.confidence)
-        hits.append(_matched(found, labelled.xyxy))
+        hits.append(matched(found, labelled.xyxy))
         boxes, images = boxes + len(labelled.xyxy), images + 1
     confidence = np.concatenate([np.zeros(0), *confidences])
     hit = np.concatenate([np.zeros((0, len(THRESHOLDS)), bool), *hits])
@@ -54,7 +54,7 @@ def measure(
     )  # fmt: skip
 
 
-def _matched(found: Detections, truth: NDArray[np.float64]) -> NDArray[np.bool_]:
+def matched(found: Detections, truth: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n, thresholds): whether each box, best first, takes a true box that none before it took."""
     hit = np.zeros((len(found), len(THRESHOLDS)), bool)
     if not len(truth):

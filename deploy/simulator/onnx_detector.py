@@ -67,7 +67,7 @@ class OnnxDetector:
         return np.asarray(self._session.run(["output0"], {"images": batch})[0])
 
     def __call__(
-        self, picture: NDArray[np.uint8], *, confidence: float = 0.01, iou: float = 0.6
+        self, picture: NDArray[np.uint8], *, confidence: float = 0.01, iou: float = 0.5
     ) -> Detections:
         """Boxes in `picture` (h, w, 3) RGB, in its own pixels."""
         planes, fitted = letterbox(picture, self.image_size)

@@ -7,13 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from deploy.simulator.calibrate import Calibration, fold
+
 IMAGE_SIZE = 320  # pixels, the square input's side
 OPSET = 17
 KEPT_ARGUMENTS = ("task", "imgsz", "single_cls", "box", "cls", "dfl", "overlap_mask", "mask_ratio")
 KEYS_WITHOUT_PATHS = ("version", "license", "docs", "date")
 
 
-def publish(checkpoint: Path, folder: Path, card: dict[str, Any]) -> None:
+def publish(
+    checkpoint: Path, folder: Path, card: dict[str, Any], calibration: Calibration | None = None
+) -> None:
     """Write model.pt, model.onnx and, last, model.json (`card` plus both checksums) to `folder`.
 
     The checkpoint that training leaves holds the trainer's paths, its repository's commit and the
@@ -21,7 +25,7 @@ def publish(checkpoint: Path, folder: Path, card: dict[str, Any]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights, onnx_file = folder / "model.pt", folder / "model.onnx"
-    _write_weights(checkpoint, weights)
+    _write_weights(checkpoint, weights, calibration)
     write_onnx(weights, onnx_file)
     full = {
         "name": "global",
@@ -43,12 +47,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_weights(checkpoint: Path, out: Path) -> None:
+def _write_weights(checkpoint: Path, out: Path, calibration: Calibration | None) -> None:
     """A checkpoint that `YOLO(path)` loads: the averaged weights in half precision and no more."""
     import torch
 
     loaded = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    model = (loaded.get("ema") or loaded["model"]).half()
+    model = (loaded.get("ema") or loaded["model"]).float()
+    if calibration is not None:
+        fold(model, calibration)
+    model = model.half()
     for parameter in model.parameters():
         parameter.requires_grad = False
     trained = model.args if isinstance(model.args, dict) else vars(model.args)

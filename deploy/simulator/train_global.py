@@ -9,18 +9,29 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.simulator.calibrate import calibration_on
 from deploy.simulator.dataset import write_scenes, write_yaml
+from deploy.simulator.labelled import Labelled, yolo_folder
+from deploy.simulator.measure import measure
+from deploy.simulator.onnx_detector import OnnxDetector
 from deploy.simulator.publish_global import publish, sha256
+from deploy.simulator.scenes import Families
 from shared.errors import Invalid
 from shared.progress.report import Report, silent
 
 ARCHITECTURE = Path(__file__).with_name("actverse-global.yaml")
 SCENES_TO_MEASURE = 300
 SEEDS_APART = 1_000_003  # measured scenes come from seeds that training never uses
+MEASURED_SETS: dict[str, Families] = {
+    "known": "training",
+    "held_out": "held_out",
+    "calibration": "training",
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,7 @@ def train_global(
     os.environ["YOLO_OFFLINE"] = "1"
     started = time.monotonic()
     train = write_scenes(work / "train", images=images, seed=seed, report=_part(report, 0, 0.1))
-    known = work / "known"
-    strange = work / "strange"
-    val = write_scenes(known, images=measured_images, seed=seed + SEEDS_APART)
-    write_scenes(strange, images=measured_images, seed=seed + 2 * SEEDS_APART, families="held_out")
+    val = _measured_sets(work, measured_images, seed)["known"] / "images"
     data = write_yaml(work / "data.yaml", train=[train], val=val)
     weights = start_from
     for i, stage in enumerate(stages):
@@ -80,32 +88,50 @@ def train_global(
             **({"continued_from": sha256(start_from)} if start_from else {}),
         }
     }
-    return measured_and_published(weights, out, card, known=known, strange=strange)
+    return measured_and_published(weights, out, card, work=work, images=measured_images, seed=seed)
 
 
 def measured_and_published(
-    weights: Path, out: Path, card: dict[str, object], *, known: Path, strange: Path
+    weights: Path, out: Path, card: dict[str, object], *, work: Path, images: int, seed: int
 ) -> dict[str, object]:
-    """Publish `weights` to `out` with their figures on the two folders of scenes."""
-    from deploy.simulator.labelled import yolo_folder
-    from deploy.simulator.measure import measure
-    from deploy.simulator.onnx_detector import OnnxDetector
+    """Calibrate `weights` and publish them to `out` with their figures.
 
-    publish(weights, out, card)
-    detector = OnnxDetector(out / "model.onnx")
-    figures = {
-        name: measure(detector, yolo_folder(folder / "images", folder / "labels")).rounded()
-        for name, folder in (("known_families", known), ("held_out_families", strange))
-    }
+    Scenes of seeds that training never used are rendered into `work`, `images` for each purpose.
+    """
+    sets, draft = _measured_sets(work, images, seed), work / "draft"
+
+    def pictures(name: str) -> Iterator[Labelled]:
+        return yolo_folder(sets[name] / "images", sets[name] / "labels")
+
+    publish(weights, draft, card)
+    calibration = calibration_on(OnnxDetector(draft / "model.onnx"), pictures("calibration"))
+    publish(weights, draft, card, calibration)
+    detector = OnnxDetector(draft / "model.onnx")
+    known, strange = (measure(detector, pictures(name)).rounded() for name in ("known", "held_out"))
     measured = {
         "on": "rendered scenes of other seeds; held_out_families: shapes and floors never trained on",
-        "map50": figures["known_families"]["map50"],
-        "map50_95": figures["known_families"]["map50_95"],
-        **figures,
+        "map50": known["map50"],
+        "map50_95": known["map50_95"],
+        "known_families": known,
+        "held_out_families": strange,
     }
-    publish(weights, out, {**card, "measured": measured})
+    publish(
+        weights,
+        out,
+        {**card, "calibration": asdict(calibration), "measured": measured},
+        calibration,
+    )
     content: dict[str, object] = json.loads((out / "model.json").read_text())
     return content
+
+
+def _measured_sets(work: Path, images: int, seed: int) -> dict[str, Path]:
+    """Folders of scenes to calibrate and to measure on, rendered unless they are there."""
+    sets: dict[str, Path] = {}
+    for apart, (name, families) in enumerate(MEASURED_SETS.items(), start=1):
+        sets[name] = work / name
+        write_scenes(sets[name], images=images, seed=seed + apart * SEEDS_APART, families=families)
+    return sets
 
 
 def _train_stage(
