@@ -1,27 +1,48 @@
 """The outbox: an event is a row of the transaction that decided it, sent once that commits.
 
-The process that commits sends at once; the relay sends what a process could not (it died, or the
-broker was away). Both may send the same row; consumers drop the second by their inbox.
+The process that commits sends its own rows at once. They are kept for it for a moment (`due_at`);
+what it could not send by then, because it died or the broker was away, the relay sends. Now and
+then both send the same row; consumers drop the second by their inbox.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from celery import Celery
 from kombu import Exchange
 from kombu.exceptions import OperationalError
+from sqlalchemy import bindparam, select, update
 from sqlalchemy import event as sa_event
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
+from shared.db.base import table
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
 
+COMMITTER_FIRST = timedelta(seconds=1)  # sending takes milliseconds; the relay leaves it so long
 LONGEST_WAIT_S = 300.0
 EVENTS = Exchange("actverse.events", type="topic", durable=True)
 log = structlog.get_logger()
+
+Row = tuple[int, str, dict[str, Any]]  # id, name of the event, its body
+_OWN = "events_to_send"  # in the `info` of a session
+_OUTBOX, _INBOX = table(Outgoing), table(Incoming)
+_STORE = _OUTBOX.insert().returning(_OUTBOX.c.id)
+_ROWS = select(Outgoing.id, Outgoing.name, Outgoing.body).order_by(Outgoing.id)
+_SENT = update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("at"))
+
+
+@dataclass
+class _Own:
+    """The rows that the present transaction of a session has stored."""
+
+    rows: list[Row] = field(default_factory=list)
+    certain: bool = True  # False: some went with a savepoint
 
 
 class OutboxBus:
@@ -33,25 +54,31 @@ class OutboxBus:
 
     def publish(self, event: DomainEvent, session: Session) -> None:
         """Store `event` with the transaction; send it right after the commit."""
-        session.add(
-            Outgoing(
-                event_id=event.event_id,
-                name=event.name,
-                task_id=event.task_id,
-                body=event.model_dump(mode="json"),
-            )
-        )
-        if "events_to_relay" not in session.info:
+        body = event.model_dump(mode="json")
+        at = now()
+        row = {
+            "event_id": event.event_id,
+            "name": event.name,
+            "task_id": event.task_id,
+            "body": body,
+            "created_at": at,
+            "due_at": at + COMMITTER_FIRST,
+            "tries": 0,
+        }
+        stored = session.connection().execute(_STORE, row).scalar_one()
+        if _OWN not in session.info:
+            session.info[_OWN] = _Own()
             sa_event.listen(session, "after_commit", self._after_commit)
-        session.info["events_to_relay"] = True
+            sa_event.listen(session, "after_soft_rollback", _after_rollback)
+        session.info[_OWN].rows.append((stored, event.name, body))
 
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
-        if session.in_nested_transaction() or not session.info["events_to_relay"]:
+        if session.in_nested_transaction() or not session.info[_OWN].rows:
             return
-        session.info["events_to_relay"] = False
+        own, session.info[_OWN] = session.info[_OWN], _Own()
         try:
-            self.relay()
+            self._send(own.rows if own.certain else self._stored([row[0] for row in own.rows]))
         except (OperationalError, OSError) as error:  # the relay process will send them
             log.warning("bus.relay.postponed", error=str(error))
 
@@ -59,11 +86,15 @@ class OutboxBus:
         """Send up to `limit` rows in order; a row that cannot be sent keeps its error and waits."""
         with self._sessions() as session:
             rows = session.execute(
-                select(Outgoing.id, Outgoing.name, Outgoing.body)
-                .where(Outgoing.published_at.is_(None), Outgoing.due_at <= now())
-                .order_by(Outgoing.id)
-                .limit(limit)
+                _ROWS.where(Outgoing.published_at.is_(None), Outgoing.due_at <= now()).limit(limit)
             ).all()
+        return self._send([tuple(row) for row in rows])
+
+    def _stored(self, ids: Sequence[int]) -> list[Row]:
+        with self._sessions() as session:
+            return [tuple(row) for row in session.execute(_ROWS.where(Outgoing.id.in_(ids)))]
+
+    def _send(self, rows: Sequence[Row]) -> int:
         if not rows:
             return 0
         sent: list[int] = []
@@ -90,9 +121,8 @@ class OutboxBus:
     def _settle(self, sent: list[int], failed: dict[int, str]) -> None:
         with self._sessions.begin() as session:
             if sent:
-                session.execute(
-                    update(Outgoing).where(Outgoing.id.in_(sent)).values(published_at=now())
-                )
+                at = now()
+                session.connection().execute(_SENT, [{"row": row_id, "at": at} for row_id in sent])
             for row_id, error in failed.items():
                 row = session.get_one(Outgoing, row_id)
                 wait_s = min(2.0**row.tries, LONGEST_WAIT_S)
@@ -101,6 +131,13 @@ class OutboxBus:
                 log.warning(
                     "bus.relay.failed", name=row.name, error=error, again_in_s=round(wait_s)
                 )
+
+
+def _after_rollback(session: Session, ended: SessionTransaction) -> None:
+    if ended.nested:
+        session.info[_OWN].certain = False
+    else:
+        session.info[_OWN] = _Own()
 
 
 def first_time(session: Session, consumer: str, event_id: str) -> bool:

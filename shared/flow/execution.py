@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import typing
 from typing import Any
 
@@ -14,11 +13,13 @@ from celery.exceptions import Reject, Retry
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
 from shared.flow.claims import WorkRef
+from shared.flow.heartbeat import kept_alive
 from shared.flow.states import State
 from shared.flow.work import Backoff, Job, Run, TaskSpec
 from shared.pipelines import atlas
+from shared.pipelines.dsl import Step
 from shared.platform import Platform
-from shared.progress.board import StoredReport, publish_progress, step_progress
+from shared.progress.board import StoredReport, advance, publish_progress
 
 BOOKKEEPING = Backoff(times=20)
 log = structlog.get_logger()
@@ -26,6 +27,22 @@ log = structlog.get_logger()
 
 class StepEnded(Exception):
     """Stops the rest of a canvas; the step's outcome is in the database."""
+
+
+class GivenUp(ActverseError):
+    """A `Retryable` that stayed as it was; it keeps its code and its status."""
+
+    def __init__(self, error: Retryable, tries: int) -> None:
+        super().__init__(
+            f"{error} Given up after {tries} tries; retry the step once that is mended."
+        )
+        self.status = error.status  # type: ignore[misc]
+        self._code = error.code
+
+    @property
+    def code(self) -> str:
+        """The code of the error that did not go away."""
+        return self._code
 
 
 def register(app: Celery, service: str, spec: TaskSpec, platform: Platform) -> None:
@@ -55,9 +72,9 @@ def _register_reaction(app: Celery, name: str, spec: TaskSpec, platform: Platfor
                 log.warning("flow.reaction.gave_up", task=name, error=str(error))
                 return
             delay = spec.backoff.delay_s(self.request.retries, error.retry_after_s)
-            raise self.retry(countdown=delay, exc=error, max_retries=None) from error
+            raise self.retry(countdown=delay, exc=error) from error
 
-    app.task(name=name, bind=True, ignore_result=True)(react)
+    app.task(name=name, bind=True, ignore_result=True, max_retries=None)(react)
 
 
 def _register_work(app: Celery, name: str, spec: TaskSpec, platform: Platform) -> None:
@@ -77,9 +94,10 @@ def _register_work(app: Celery, name: str, spec: TaskSpec, platform: Platform) -
                         str(error), requeue=False
                     ) from error  # parked: seen by the sweeper
                 delay = BOOKKEEPING.delay_s(tried, None)
-                raise self.retry(countdown=delay, max_retries=None) from error
+                raise self.retry(countdown=delay) from error
 
-    app.task(name=name, bind=True, throws=(StepEnded,))(execute)
+    # how often is decided here; Celery's own limit of three would leave the step running for ever
+    app.task(name=name, bind=True, throws=(StepEnded,), max_retries=None)(execute)
 
 
 def _execute(
@@ -92,16 +110,16 @@ def _execute(
 ) -> Any:
     step = atlas.PIPELINES[ref.pipeline].step(ref.step)
     lease_s = platform.settings.worker.lease_s
-    with platform.sessions.begin() as session:
-        claim = claims.claim(session, ref, step, spec.name, lease_s)
-    match claim:
+    match _claim(platform, ref, step, spec.name):
         case claims.AlreadyDone(job=done):
             return done
         case claims.HeldElsewhere(wait_s=wait_s):
-            raise celery_task.retry(countdown=wait_s, max_retries=None)
+            raise celery_task.retry(countdown=wait_s)
         case claims.Superseded(cancelled=was_cancelled):
             _note_superseded(platform, ref, cancelled=was_cancelled)
             raise StepEnded(f"{spec.name} was superseded")
+        case claims.Taken(tries=tries):
+            pass
     weights = {w.task: w.weight for w in step.works()}
     report = StoredReport(
         platform.sessions,
@@ -113,23 +131,35 @@ def _execute(
         lease_s=lease_s,
     )
     try:
-        with _heartbeat(report, lease_s / 3):
-            result = spec.function(_parse(spec, job), Run(platform, ref, report, claim.tries))
+        with kept_alive(report, lease_s / 3):
+            result = spec.function(_parse(spec, job), Run(platform, ref, report, tries))
     except BaseException as error:
-        _ended_badly(celery_task, spec, platform, ref, error)
+        _ended_badly(celery_task, spec, platform, ref, error, tries=tries)
         raise StepEnded(str(error)) from error
     dumped: dict[str, Any] = result.model_dump(mode="json")
-    with platform.sessions.begin() as session:
-        run = claims.finish(session, ref, spec.name, dumped)
-        if run is None:
-            raise StepEnded(f"{spec.name} was superseded while it ran")
-        session.flush()
-        run.progress = step_progress(session, run.id, weights)
-        if last:
+    if last:
+        with platform.sessions.begin() as session:
+            if not claims.finish(session.connection(), ref, spec.name, dumped):
+                raise StepEnded(f"{spec.name} was superseded while it ran")
+            run = session.get_one(ledger.StepRun, ref.step_run_id)
             ledger.completed(session, platform.bus, run, step, dumped)
-        else:
-            publish_progress(session, run)
+        return dumped
+    with platform.engine.begin() as connection:
+        if not (
+            claims.finish(connection, ref, spec.name, dumped)
+            and advance(connection, ref.step_run_id, weights)
+        ):
+            raise StepEnded(f"{spec.name} was superseded while it ran")
     return dumped
+
+
+def _claim(platform: Platform, ref: WorkRef, step: Step, task: str) -> claims.Claim:
+    lease_s = platform.settings.worker.lease_s
+    with platform.engine.begin() as connection:
+        if claims.claim_fresh(connection, ref, step, task, lease_s):
+            return claims.Taken(tries=1)
+    with platform.sessions.begin() as session:
+        return claims.claim(session, ref, step, task, lease_s)
 
 
 def _parse(spec: TaskSpec, job: Any) -> Any:
@@ -145,6 +175,8 @@ def _ended_badly(
     platform: Platform,
     ref: WorkRef,
     error: BaseException,
+    *,
+    tries: int,
 ) -> None:
     """Decide between another try, cancelled and failed; raises when another try was arranged."""
     if not isinstance(error, Exception):  # SystemExit, KeyboardInterrupt: the broker redelivers
@@ -156,16 +188,17 @@ def _ended_badly(
             ledger.cancelled(session, run)
         log.info("flow.work.cancelled")
         return
-    tried = celery_task.request.retries
-    if isinstance(told, Retryable) and tried < spec.backoff.times:
-        delay = spec.backoff.delay_s(tried, told.retry_after_s)
+    if isinstance(told, Retryable) and tries > spec.backoff.times:
+        told = GivenUp(told, tries)
+    elif isinstance(told, Retryable):
+        delay = spec.backoff.delay_s(tries - 1, told.retry_after_s)
         with platform.sessions.begin() as session:
             claims.release(session, ref, spec.name)
             run = session.get_one(ledger.StepRun, ref.step_run_id)
-            run.message = f"{told} Next try in {delay:.0f} s ({tried + 1} of {spec.backoff.times})."
+            run.message = f"{told} Next try in {delay:.0f} s ({tries} of {spec.backoff.times})."
             publish_progress(session, run)
         log.warning("flow.work.retried", error=str(told), delay_s=round(delay, 1))
-        raise celery_task.retry(countdown=delay, exc=error, max_retries=None)
+        raise celery_task.retry(countdown=delay, exc=error)
     if isinstance(error, ActverseError):
         log.warning("flow.work.failed", code=told.code, error=str(told))
     else:
@@ -183,26 +216,3 @@ def _note_superseded(platform: Platform, ref: WorkRef, *, cancelled: bool) -> No
         run = session.get_one(ledger.StepRun, ref.step_run_id)
         if run.token == ref.token and run.state in {State.QUEUED, State.RUNNING}:
             ledger.cancelled(session, run)
-
-
-class _heartbeat:  # noqa: N801 - a context manager used as a verb
-    """Renews the lease in the background while the work has nothing to report."""
-
-    def __init__(self, report: StoredReport, every_s: float) -> None:
-        self._report = report
-        self._every_s = every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def _beat(self) -> None:
-        while not self._over.wait(self._every_s):
-            try:
-                self._report.heartbeat()
-            except Exception as error:  # noqa: BLE001 - the next beat may succeed
-                log.warning("flow.heartbeat.failed", error=str(error))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import Connection, CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
+from shared.db.base import UtcDateTime, table
 from shared.db.models import StepRun, Task, TaskEvent, now
 from shared.errors import ActverseError
 from shared.events import lifecycle
@@ -105,26 +106,37 @@ def enqueue(
     return (run, task) if moved else None
 
 
-def started(session: Session, run: StepRun, step: Step) -> None:
+_RUN, _TASK, _EVENT = table(StepRun), table(Task), table(TaskEvent)
+_BEGIN = (
+    update(_RUN)
+    .where(_RUN.c.id == bindparam("run"), _RUN.c.state == State.QUEUED)
+    .values(state=State.RUNNING, started_at=bindparam("at"), deadline_at=bindparam("deadline"))
+    .returning(_RUN.c.task_id, _RUN.c.name, _RUN.c.attempt)
+)
+_BEGIN_TASK = (
+    update(_TASK)
+    .where(_TASK.c.id == bindparam("task"), *(_TASK.c.state != state for state in sorted(ENDED)))
+    .values(
+        state=State.RUNNING,
+        started_at=func.coalesce(_TASK.c.started_at, bindparam("at", type_=UtcDateTime())),
+    )
+)
+
+
+def started(connection: Connection, step_run_id: int, step: Step) -> None:
     """The first task of the step has begun."""
-    if move(
-        session,
-        run,
-        {State.QUEUED},
-        State.RUNNING,
-        started_at=now(),
-        deadline_at=now() + timedelta(seconds=step.deadline_s),
-    ):
-        session.execute(
-            update(Task)
-            .where(Task.id == run.task_id, Task.state.in_(OPEN))
-            .values(state=State.RUNNING, started_at=Task.started_at)
-        )
-        session.execute(
-            update(Task)
-            .where(Task.id == run.task_id, Task.started_at.is_(None))
-            .values(started_at=now())
-        )
+    at = now()
+    deadline = at + timedelta(seconds=step.deadline_s)
+    begun = connection.execute(_BEGIN, {"run": step_run_id, "at": at, "deadline": deadline})
+    run = begun.one_or_none()
+    if run is None:
+        return
+    connection.execute(_BEGIN_TASK, {"task": run.task_id, "at": at})
+    data = {"state": State.RUNNING, "attempt": run.attempt}
+    connection.execute(
+        _EVENT.insert(),
+        {"task_id": run.task_id, "step": run.name, "kind": "state", "data": data, "at": at},
+    )
 
 
 def completed(

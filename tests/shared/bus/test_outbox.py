@@ -69,6 +69,27 @@ def test_a_savepoint_inside_does_not_send_early_nor_block(platform: Platform) ->
     assert time.monotonic() - begun < 5
 
 
+def test_what_went_with_a_savepoint_is_not_sent(platform: Platform) -> None:
+    with platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+        with pytest.raises(RuntimeError, match="no"), session.begin_nested():
+            platform.bus.publish(event(), session)
+            raise RuntimeError("no")
+        platform.bus.publish(event(), session)
+    assert waiting(platform) == 2
+    assert [row.published_at is not None for row in rows(platform)] == [True, True]
+
+
+def test_who_commits_sends_and_the_relay_leaves_it_a_moment(platform: Platform) -> None:
+    with platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+        session.info["events_to_send"].rows.clear()  # as if the process had died after the commit
+    assert platform.bus.relay() == 0
+    time.sleep(1.1)
+    assert platform.bus.relay() == 1
+    assert waiting(platform) == 1
+
+
 def test_what_a_dead_process_did_not_send_the_relay_sends_once(platform: Platform) -> None:
     with platform.sessions.begin() as session:
         body = event()
