@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from deploy.cli.client import Client
 from services.labeling_manager.engines.truth_csv import Truth, read_truth
-from shared.errors import ActverseError
+from shared.errors import ActverseError, Unavailable
 from shared.labels.folder import label_name, read_frames
 from shared.labels.yolo import write_yolo
 from shared.settings import Settings
@@ -45,12 +46,13 @@ class Annotator(threading.Thread):
 
     def _wait(self) -> dict[str, Any] | None:
         while True:
-            task = self._client.task(self._task_id)
-            if task["state"] in {"SUCCEEDED", "FAILED", "CANCELLED"}:
-                return None
-            states = {step["step"]: step["state"] for step in task["steps"]}
-            if states.get("labeling") == "WAITING":
-                return task
+            with contextlib.suppress(Unavailable):  # a gateway that was killed is back in seconds
+                task = self._client.task(self._task_id)
+                if task["state"] in {"SUCCEEDED", "FAILED", "CANCELLED"}:
+                    return None
+                states = {step["step"]: step["state"] for step in task["steps"]}
+                if states.get("labeling") == "WAITING":
+                    return task
             time.sleep(LOOK_EVERY_S)
 
     def _label(self, task: dict[str, Any]) -> None:
