@@ -36,9 +36,10 @@ from shared.flow.states import State
 from shared.pipelines import atlas, render
 from shared.pipelines.dsl import Options, Pipeline
 from shared.platform import Platform
+from shared.storage.places import writable_prefix
 from shared.web.access import Caller, InCaller, InPlatform, acting_for, own_task
 from shared.web.openapi import responses
-from shared.web.ownership import own_source, own_target
+from shared.web.ownership import own_source, own_target, own_weights
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 
@@ -87,8 +88,11 @@ def _submit_once(
             "file_path": own_source(session, platform.storage, caller, wish.file_path),
         }
         if given.get("upload_path"):
-            given["upload_path"] = own_target(user_id, str(given["upload_path"]))
+            wanted = own_target(user_id, str(given["upload_path"]))
+            given["upload_path"] = writable_prefix(platform.storage, wanted)
         options = _options(pipeline.options, given)
+        if (training := getattr(options, "training", None)) is not None:
+            own_weights(session, caller, training.weights)
         return repository.submitted_once(
             session,
             user_id,

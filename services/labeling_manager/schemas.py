@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.flow.work import Job
-from shared.pipelines.vision import ClassName, Labeler
+from shared.pipelines.vision import ClassNames, Labeler
 
 
 class LabelingJob(Job):
@@ -38,9 +36,7 @@ class LabelingWish(BaseModel):
         default=None, examples=["ann"], description="Only admins name others"
     )
     labeler: Labeler = "folder"
-    classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
-        default_factory=lambda: ["animal"], examples=[["mouse"]]
-    )
+    classes: ClassNames = Field(default_factory=lambda: ["animal"], examples=[["mouse"]])
 
 
 class LabelingView(BaseModel):

@@ -40,7 +40,7 @@ class ModelTooSlow(Unavailable):
     def __init__(self, model: str, waited_s: float) -> None:
         super().__init__(
             f"The model server gave no answer for {model} within {waited_s:.0f} s. "
-            f"The step is tried again and continues after its last finished chunk."
+            f"The analysis continues after its last finished chunk."
         )
 
 

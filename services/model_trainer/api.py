@@ -11,7 +11,7 @@ from shared.flow import ledger
 from shared.pipelines.vision import TrainingOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.openapi import responses
-from shared.web.ownership import own_key
+from shared.web.ownership import own_key, own_weights
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/training", tags=["training"])
@@ -25,12 +25,12 @@ async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
     with runner.platform.reads() as session:
         for key in (wish.data_path, frames):
             own_key(session, runner.caller, key)
+        settings = wish.mode_train_info.settings()
+        own_weights(session, runner.caller, settings.weights)
     for needed in (f"{wish.data_path}/labels.json", f"{frames}/frames.json"):
         if not runner.platform.storage.exists(needed):
             raise BadInput(f"There is no {needed}; label frames first, see POST /labeling.")
-    options = TrainingOptions(
-        labeling_path=wish.data_path, frame_path=frames, training=wish.mode_train_info.settings()
-    )
+    options = TrainingOptions(labeling_path=wish.data_path, frame_path=frames, training=settings)
     return await runner.run("training", options, done=TrainingDone, user_id=wish.user_id)
 
 

@@ -44,7 +44,9 @@ class ModelTrainInfo(BaseModel):
     batch: Annotated[int, Field(ge=1, le=256)] | None = Field(default=None, examples=[8])
     patience: Annotated[int, Field(ge=0, le=1000)] | None = Field(default=None, examples=[10])
     freeze: Annotated[int, Field(ge=0, le=24)] | None = Field(default=None, examples=[10])
-    seed: Annotated[int, Field(ge=0)] | None = Field(default=None, examples=[7])
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(default=None, examples=[7])
+    val_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(default=None, examples=[0.25])
+    min_images: Annotated[int, Field(ge=2)] | None = Field(default=None, examples=[4])
 
     def settings(self) -> TrainingSettings:
         """The same as settings of a training; what was not said keeps its default."""

@@ -10,8 +10,10 @@ from urllib.parse import unquote, urlsplit
 from services.video_processor import repository
 from services.video_processor.engines.port import Probe, SourceSettings, VideoLimits
 from services.video_processor.schemas import CopyJob, ResultsJob, VideoJob
-from shared.errors import NotFound
+from shared.errors import MediaRejected, NotFound
 from shared.flow.work import Backoff, Run, task
+from shared.storage.disk import copy_whole, explaining, replacing
+from shared.storage.places import writable_key
 from shared.storage.port import Storage
 from shared.storage.trees import keep_folder
 
@@ -22,6 +24,11 @@ def _ending(url: str) -> str:
     """The ending of the file that a URL names, if it looks like one: `.mp4`."""
     suffix = PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ".video"
+
+
+def _users_name(url: str) -> str:
+    """The file as its user knows it: `https://host/a/openfield.mp4?sig=..` -> `openfield.mp4`."""
+    return PurePosixPath(unquote(urlsplit(url).path)).name or url
 
 
 def _source_settings(run: Run) -> SourceSettings:
@@ -41,8 +48,8 @@ def _fetch(job: VideoJob, run: Run, key: str) -> VideoJob:
 
     storage = run.platform.storage
     url = job.file_path
-    target = storage.local(key)
-    if "://" not in url and not url.startswith("upload"):
+    target = storage.local(writable_key(storage, key))
+    if "://" not in url:
         _link(storage.fetch(url), target)
     else:
         if scheme_of(url) == UPLOAD:
@@ -55,8 +62,15 @@ def _fetch(job: VideoJob, run: Run, key: str) -> VideoJob:
 
 
 def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    target.hardlink_to(source)
+    """The stored file under a second name, copied only where the disk cannot link."""
+    if target.is_file() and target.samefile(source):
+        return
+    with explaining(target):
+        try:
+            with replacing(target) as temporary:
+                temporary.hardlink_to(source)
+        except OSError:  # another file system, or one without links; a full disk shows itself below
+            copy_whole(source, target)
 
 
 @task(retry=DOWNLOAD_TRIES)
@@ -75,7 +89,12 @@ def _probed(job: VideoJob, run: Run, key: str) -> VideoJob:
     from services.video_processor.engines.probe import validate as check
 
     storage = run.platform.storage
-    found = check(storage.fetch(str(job.source_key)), VideoLimits(), run.report)
+    source = storage.fetch(str(job.source_key))
+    try:
+        found = check(source, VideoLimits(), run.report)
+    except MediaRejected as error:
+        told = str(error).replace(source.name, _users_name(job.file_path))
+        raise MediaRejected(told) from error
     storage.local(key).write_text(found.model_dump_json(indent=2), encoding="utf-8")
     storage.keep(key)
     return job.having(probe=found.model_dump(mode="json"), video_type=found.video_type)
@@ -161,7 +180,8 @@ def take_frames(job: VideoJob, run: Run) -> VideoJob:
 def copy_file(job: CopyJob, run: Run) -> CopyJob:
     """Copy a stored file; 404 when there is none."""
     storage = run.platform.storage
-    storage.keep(storage.fetch(job.file_path), job.upload_path)
+    target = writable_key(storage, job.upload_path)
+    storage.keep(storage.fetch(job.file_path), target)
     return job
 
 

@@ -24,8 +24,8 @@ class TrainingSettings(BaseModel):
     """Epochs without a better mAP before training stops early; 0 = never."""
     freeze: Annotated[int, Field(ge=0, le=24)] = 0
     """How many layers, from the input, stay as they are."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the split, the shuffling and the augmentation."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the split, the shuffling and the augmentation; numpy takes 32 bits."""
     val_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share of the labelled frames kept for validation, in whole blocks of time."""
     min_images: Annotated[int, Field(ge=2)] = 4

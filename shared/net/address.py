@@ -151,7 +151,7 @@ class Allowed:
                 # The address itself stays unsaid: it would draw a map of the inner network.
                 raise Forbidden(
                     f"{host} leads into a private or reserved network. Only public addresses are "
-                    "fetched; an operator can add this host to the allow-list in the settings."
+                    "fetched; an operator can allow more with ACTVERSE_NETWORK__ALLOW."
                 )
         return found
 

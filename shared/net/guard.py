@@ -119,12 +119,12 @@ SENTENCES: tuple[tuple[type[Exception], type[ActverseError], str], ...] = (
     (
         httpx.ConnectTimeout,
         Unavailable,
-        "{where} did not accept a connection in time. It is tried again.",
+        "{where} did not accept a connection in time.",
     ),
     (
         httpx.TimeoutException,
         Unavailable,
-        "{where} stopped answering: no byte arrived within the time-out. It is tried again.",
+        "{where} stopped answering: no byte arrived within the time-out.",
     ),
     (
         httpx.UnsupportedProtocol,
@@ -133,7 +133,7 @@ SENTENCES: tuple[tuple[type[Exception], type[ActverseError], str], ...] = (
     ),
     (httpx.InvalidURL, Conflict, "{where} redirects to an address that cannot be read."),
     (httpx.DecodingError, Conflict, "{where} answered with an encoding that cannot be read."),
-    (httpx.ConnectError, Unavailable, "{where} cannot be reached ({error}). It is tried again."),
+    (httpx.ConnectError, Unavailable, "{where} cannot be reached ({error})."),
     (httpx.TransportError, Unavailable, "The connection to {where} broke ({error})."),
 )
 

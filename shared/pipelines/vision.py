@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.events import vision as e
 from shared.events.settings import AnalysisSettings, TrainingSettings
@@ -13,6 +13,23 @@ from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 Labeler = Literal["folder", "auto"]
 """The labeling tools that there are; known at the door, so that a typing error costs no work."""
 ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """As `shared.labels.folder` reads them back; said at the door, before anybody labels."""
+    names = [name.strip() for name in names]
+    for number, name in enumerate(names):
+        if not name or not name.isprintable():
+            raise ValueError(f"class {number + 1} needs a readable name")
+        if name in names[:number]:
+            raise ValueError(f"{name!r} is there twice")
+    return names
+
+
+ClassNames = Annotated[
+    list[ClassName], Field(min_length=1, max_length=80), AfterValidator(_distinct)
+]
+"""What the boxes may be; the position is the class number of label files."""
 
 
 class NotifyWish(BaseModel):
@@ -33,9 +50,7 @@ class VisionOptions(Options):
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
     seed: Annotated[int, Field(ge=0)] = 0
     labeler: Labeler = "folder"
-    classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
-        default_factory=lambda: ["animal"]
-    )
+    classes: ClassNames = Field(default_factory=lambda: ["animal"])
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
     upload_path: str | None = None
@@ -172,9 +187,7 @@ class LabelingOptions(Options):
 
     frame_path: str
     labeler: Labeler = "folder"
-    classes: Annotated[list[ClassName], Field(min_length=1, max_length=80)] = Field(
-        default_factory=lambda: ["animal"]
-    )
+    classes: ClassNames = Field(default_factory=lambda: ["animal"])
     inference_result_path: str | None = None
 
 

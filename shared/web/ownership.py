@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.models import Upload
-from shared.errors import BadInput, NotFound
+from shared.db.models import Model, Upload
+from shared.errors import BadInput, Invalid, NotFound
 from shared.redaction import without_secrets
 from shared.storage.paths import checked_key, checked_prefix
 from shared.storage.port import Storage
@@ -56,6 +59,25 @@ def own_source(session: Session, storage: Storage, caller: Caller, file_path: st
     elif not rest.split("/", 1)[0]:
         raise BadInput(f"{without_secrets(file_path)!r} names no host.")
     return file_path
+
+
+def own_weights(session: Session, caller: Caller, name: str) -> str:
+    """`name` itself, if training may start from it: `global`, or a registered model of the caller's.
+
+    Weights are programs: what is not in the registry is never opened, wherever it lies.
+    """
+    model, _, version = name.partition("/")
+    found = None
+    if re.fullmatch(r"[0-9]{1,9}", version):
+        query = select(Model).where(Model.name == model, Model.version == int(version))
+        found = session.scalar(query)
+    mine = found is not None and (caller.is_admin or found.user_id == caller.user_id)
+    if name != "global" and not mine:
+        raise Invalid(
+            f"weights: there is no registered model {name!r} of yours; write 'global', or "
+            "'<model>/<version>' as GET /models lists them."
+        )
+    return name
 
 
 def own_target(user_id: str, path: str) -> str:

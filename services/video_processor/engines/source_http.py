@@ -110,7 +110,7 @@ def _check(response: httpx.Response, url: str) -> None:
         )
     if status in (408, 425, 429) or status >= 500:
         raise Retryable(
-            f"{where} is busy or broken just now (HTTP {status}). It is tried again.",
+            f"{where} is busy or broken just now (HTTP {status}).",
             retry_after_s=_retry_after(response.headers.get("Retry-After")),
         )
     if status not in (200, 206):

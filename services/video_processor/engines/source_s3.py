@@ -148,7 +148,7 @@ SENTENCES: tuple[tuple[set[int], set[str], type[ActverseError], str], ...] = (
         {408, 429, 500, 502, 503, 504},
         {"SlowDown", "RequestTimeout", "Throttling"},
         Retryable,
-        "{url}: the storage is busy just now ({code}). It is tried again.",
+        "{url}: the storage is busy just now ({code}).",
     ),
 )
 
@@ -160,7 +160,7 @@ def _explained(error: Exception, url: str) -> ActverseError:
             f"{url} needs a key, and this server has none. Set the S3 access key in the settings."
         )
     if not isinstance(error, ClientError):
-        return Unavailable(f"{url} cannot be reached ({error}). It is tried again.")
+        return Unavailable(f"{url} cannot be reached ({error}).")
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     for statuses, codes, ours, sentence in SENTENCES:

@@ -166,7 +166,7 @@ def test_cancel_stops_the_download_and_keeps_the_part(files, fetch, tmp_path):
     [
         (404, NotFound, "does not exist"), (410, NotFound, "does not exist"),
         (401, Forbidden, "does not let us in"), (403, Forbidden, "signed link"),
-        (400, BadInput, "HTTP 400"), (500, Retryable, "tried again"), (429, Retryable, "busy"),
+        (400, BadInput, "HTTP 400"), (500, Retryable, "broken just now"), (429, Retryable, "busy"),
     ],
 )  # fmt: skip
 def test_a_status_becomes_a_sentence_without_the_signature(files, fetch, status, error, words):

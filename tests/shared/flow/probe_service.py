@@ -104,7 +104,7 @@ def _do(name: str, job: ProbeJob, run: Run) -> ProbeJob:
     return job.having(total=job.total + 1, seen=[*job.seen, name])
 
 
-QUICK = Backoff(times=3, first_s=0.1, most_s=0.3)
+QUICK = Backoff(times=4, first_s=0.1, most_s=0.3)  # more than the three of Celery itself
 
 
 @task(retry=QUICK)

@@ -68,8 +68,12 @@ def test_tries_end(mesh: ProbeMesh) -> None:
     task_id = mesh.submit(first={"retry": 99})
     task = mesh.wait(task_id)
     assert task.state == State.FAILED
-    assert mesh.ran(task_id) == ["first"] * 4
-    assert "another try" in task.error["message"]
+    assert mesh.ran(task_id) == ["first"] * 5
+    assert task.error["code"] == "Retryable"
+    assert task.error["status"] == 503
+    assert task.error["message"] == (
+        "The probe wants another try. Given up after 5 tries; retry the step once that is mended."
+    )
 
 
 def test_a_killed_child_is_followed_by_another(mesh: ProbeMesh) -> None:
