@@ -23,6 +23,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "step.model_training": {"en": "training", "ko": "모델 학습"},
     "step.model_conversion": {"en": "conversion to ONNX", "ko": "ONNX 변환"},
     "step.model_deployment": {"en": "deployment", "ko": "모델 배포"},
+    "step.model_withdrawal": {"en": "taking the model off the server", "ko": "모델 내리기"},
     "step.inference": {"en": "analysis with your model", "ko": "사용자 모델 분석"},
     "step.results_upload": {"en": "storing the results", "ko": "결과 저장"},
     # --- news about a task ---

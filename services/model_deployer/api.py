@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 
 from services.model_deployer import repository
 from services.model_deployer.schemas import DeploymentAccepted, DeploymentDone, DeploymentWish
-from shared.errors import NotFound
-from shared.pipelines.vision import DeploymentOptions
+from shared.errors import Forbidden, NotFound
+from shared.pipelines.vision import DeploymentOptions, WithdrawalOptions
 from shared.storage.paths import checked_prefix
 from shared.web.access import own_task
 from shared.web.waiting import InRunner, accepted, waiting
@@ -44,3 +44,15 @@ async def request_deployment(runner: InRunner, wish: DeploymentWish) -> Response
     return await runner.run(
         "deployment", options, done=DeploymentDone, user_id=wish.user_id, told=told
     )
+
+
+@router.delete("/{deployment_id}", status_code=202, responses=waiting(None, 403, 404))
+async def withdraw_deployment(runner: InRunner, deployment_id: str) -> Response:
+    """Take the model of a deployment off the server; its files stay, and it can be deployed again."""
+    with runner.platform.reads() as session:
+        found = repository.deployment(session, deployment_id)
+        if found.task_id is None:
+            raise Forbidden(f"The model {found.model} belongs to the mesh itself.")
+        own_task(session, runner.caller, found.task_id)
+    options = WithdrawalOptions(deployment_id=found.id, model=found.model)
+    return await runner.run("withdrawal", options, done=None)

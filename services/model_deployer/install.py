@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
+import structlog
+
 from services.model_deployer.engines.global_model import install_global, restore
 from shared import log, wiring
 from shared.errors import ActverseError, Unavailable
@@ -16,6 +18,7 @@ from shared.serving.repository import ModelRepository
 from shared.settings import Settings
 
 PATIENCE_S = 60.0
+logger = structlog.get_logger()
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ def main() -> int:
             break
         except Unavailable as error:
             if time.monotonic() > deadline:
-                print(f"error: {error}", file=sys.stderr)
+                logger.error("model_deployer.install.failed", error=str(error))
                 return 1
             time.sleep(0.2)
     repository = ModelRepository(settings.model.repository, settings.model.platform)
@@ -38,9 +41,9 @@ def main() -> int:
         install_global(repository, server, settings.weights_dir, settings.global_weights, SHIPPED)
         for name, reason in restore(repository, server).items():
             if reason:
-                print(f"warning: {name} is not served: {reason}", file=sys.stderr)
+                logger.warning("model_deployer.install.unserved", model=name, reason=reason)
     except ActverseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        logger.error("model_deployer.install.failed", error=str(error))
         return 1
     return 0
 

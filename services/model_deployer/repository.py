@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.db.models import Deployment, Model
@@ -30,3 +30,16 @@ def deployment_id(task_id: str, version: int) -> str:
 def remember_deployment(session: Session, deployment_id: str, **columns: Any) -> None:
     """A version is served; a second time changes nothing."""
     session.merge(Deployment(id=deployment_id, **columns))
+
+
+def deployment(session: Session, deployment_id: str) -> Deployment:
+    """The deployment with that id."""
+    found = session.get(Deployment, deployment_id)
+    if found is None:
+        raise NotFound(f"There is no deployment {deployment_id}; GET /models lists what is served.")
+    return found
+
+
+def forget_deployments(session: Session, model: str) -> None:
+    """No version of `model` is served any more."""
+    session.execute(update(Deployment).where(Deployment.model == model).values(state="WITHDRAWN"))

@@ -36,6 +36,13 @@ class DeploymentJob(Job):
     server: str = ""
 
 
+class WithdrawalJob(Job):
+    """A model on its way off the model server."""
+
+    deployment_id: str
+    model: str
+
+
 class DeploymentWish(BaseModel):
     """Which registered model to serve."""
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from services.model_deployer import repository
-from services.model_deployer.schemas import ConversionJob, DeploymentJob
+from services.model_deployer.schemas import ConversionJob, DeploymentJob, WithdrawalJob
 from shared.flow.work import Backoff, Run, task
 from shared.storage.trees import fetch_folder
 
@@ -105,3 +105,20 @@ def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
         )
     run.report(1.0, f"{job.model} version {job.version} on {done.server}")
     return job.having(deployment_id=deployment_id, server=done.server)
+
+
+@task(retry=SERVER_TRIES)
+def withdraw_model(job: WithdrawalJob, run: Run) -> WithdrawalJob:
+    """Unload every version of the model, also for the server's next start; a second time is harmless."""
+    from services.model_deployer.engines.deployment import withdraw
+    from shared.serving.repository import ModelRepository
+
+    settings = run.platform.settings.model
+    withdraw(
+        ModelRepository(settings.repository, settings.platform),
+        run.platform.model_server(),
+        job.model,
+    )
+    with run.platform.sessions.begin() as session:
+        repository.forget_deployments(session, job.model)
+    return job

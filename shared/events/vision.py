@@ -189,6 +189,19 @@ class ModelDeployed(DomainEvent, name="EVENT_MODEL_DEPLOYED"):
     server: str
 
 
+class ModelWithdrawalRequested(DomainEvent, name="EVENT_MODEL_WITHDRAWAL_REQUESTED"):
+    """Take a model off the server; its files stay."""
+
+    deployment_id: str
+    model: str
+
+
+class ModelWithdrawn(DomainEvent, name="EVENT_MODEL_WITHDRAWN"):
+    """The model server no longer answers for this model."""
+
+    deployment_id: str
+
+
 class InferenceRequested(DomainEvent, name="EVENT_INFERENCE_REQUESTED"):
     """Analyse a video with a deployed model."""
 

@@ -208,6 +208,13 @@ class DeploymentOptions(Options):
     frame_path: str | None = None
 
 
+class WithdrawalOptions(Options):
+    """Which deployment ends."""
+
+    deployment_id: str
+    model: str
+
+
 class InferenceOptions(Options):
     """Which model, on which video."""
 
@@ -275,6 +282,18 @@ SINGLE_STEPS = (
         DEPLOYMENT.leading_to(None),
         options=DeploymentOptions,
         title="Convert and serve a registered model",
+        alone=True,
+    ),
+    Pipeline(
+        "withdrawal",
+        Step(
+            "model_deployer",
+            on=e.ModelWithdrawalRequested,
+            run=("withdraw_model",),
+            emits=e.ModelWithdrawn,
+        ),
+        options=WithdrawalOptions,
+        title="Take a model off the server",
         alone=True,
     ),
     Pipeline(

@@ -146,3 +146,17 @@ def test_the_same_request_again_is_the_same_task(client: Client, done: dict) -> 
         "POST", "/tasks/", json={**body, "options": wish}, headers={"Idempotency-Key": "first"}
     )
     assert again["task_id"] == task["task_id"]
+
+
+def test_a_withdrawn_model_is_gone_and_comes_back_when_deployed(client: Client, done: dict) -> None:
+    results, waits = done["task"]["results"], {"Prefer": "wait=60"}
+
+    def state() -> str:
+        return {m["name"]: m["state"] for m in client.call("GET", "/models")}[results["model"]]
+
+    client.call("DELETE", f"/deployments/{results['deployment_id']}", headers=waits)
+    assert state() != "READY"
+    wish = {"task_id": done["task"]["task_id"], "model_path": results["model_path"]}
+    again = client.call("POST", "/deployments", json=wish, headers=waits)
+    assert (again["model"], again["version"]) == (results["model"], results["version"])
+    assert state() == "READY"
