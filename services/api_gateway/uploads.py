@@ -269,7 +269,7 @@ def safe_name(given: str) -> str:
     if not dot or len(ending) > 10:
         stem, dot, ending = kept, "", ""
     room = MAX_NAME_BYTES - len((dot + ending).encode())
-    stem = stem.encode()[:room].decode(errors="ignore")
+    stem = stem.rstrip("._").encode()[:room].decode(errors="ignore")
     return (stem or "video") + dot + ending
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
 from shared.db.models import StepRun, Task, now
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
 from shared.flow.states import ENDED, State
@@ -99,7 +99,7 @@ def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) ->
     if chosen is None:
         raise Conflict(f"Task {task.id} has succeeded; name the step that should run again.")
     if chosen not in names:
-        raise Conflict(f"Task {task.id} has no step {chosen!r}; its steps: {', '.join(names)}.")
+        raise NotFound(f"Task {task.id} has no step {chosen!r}; its steps: {', '.join(names)}.")
     again = steps[names.index(chosen) :]
     if any(run.state != State.SUCCEEDED for run in runs[: names.index(chosen)]):
         raise Conflict(f"Step {chosen} cannot run before the steps that lead to it.")

@@ -47,7 +47,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
             CORSMiddleware,
             allow_origins=platform.settings.gateway.allowed_origins,
             allow_credentials=True,
-            allow_methods=["GET", "HEAD", "POST"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=[
                 "Location",

@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import ActverseError, TooLarge
+from shared.errors import TooLarge
 from shared.platform import Platform
 from shared.web.access import identify, key_of
-from shared.web.problems import answer
+from shared.web.problems import answer, told
 
 OPEN = frozenset({"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 """Paths without a key: whether the mesh is up, and what it can be asked."""
@@ -42,8 +42,8 @@ class Gate:
                 request.state.caller = await run_in_threadpool(identify, self._platform, key)
             if not request.headers.get("content-type", "").startswith("multipart/"):
                 receive = _bounded(request, receive)
-        except ActverseError as error:
-            await answer(request, error)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the handlers of the app begin further inside
+            await answer(request, told(request, error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

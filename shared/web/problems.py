@@ -100,20 +100,25 @@ def install(app: FastAPI) -> None:
         return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(OperationalError)
-    def database_away(request: Request, error: OperationalError) -> JSONResponse:
-        log.warning("web.database.away", error=str(error.orig))
-        return answer(request, Unavailable("The database does not answer; try again in a moment."))
-
     @app.exception_handler(BrokerError)
-    def broker_away(request: Request, error: BrokerError) -> JSONResponse:
-        log.warning("web.broker.away", error=str(error))
-        return answer(request, Unavailable("The broker does not answer; try again in a moment."))
-
     @app.exception_handler(Exception)
-    def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("web.request.broke", path=request.url.path, exc_info=error)
-        told = explained(error)
-        return answer(request, told if isinstance(told, OutOfSpace) else Internal())
+    def others(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, told(request, error))
+
+
+def told(request: Request, error: Exception) -> ActverseError:
+    """What the caller may hear of `error`; the log gets the rest."""
+    if isinstance(error, ActverseError):
+        return error
+    if isinstance(error, OperationalError):
+        log.warning("web.database.away", error=str(error.orig))
+        return Unavailable("The database does not answer; try again in a moment.")
+    if isinstance(error, BrokerError):
+        log.warning("web.broker.away", error=str(error))
+        return Unavailable("The broker does not answer; try again in a moment.")
+    log.error("web.request.broke", path=request.url.path, exc_info=error)
+    known = explained(error)
+    return known if isinstance(known, OutOfSpace) else Internal()
 
 
 def _unfit(request: Request, error: RequestValidationError) -> JSONResponse:

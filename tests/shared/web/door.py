@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import structlog
 import uvicorn
 
 from shared import wiring
@@ -20,6 +21,7 @@ from shared.flow import ledger, wishes
 from shared.flow.states import State
 from shared.pipelines import atlas
 from shared.platform import Platform
+from shared.progress.board import publish_progress
 from shared.settings import Settings
 from shared.web.access import first_key, new_key, user_named
 from shared.web.app import create_app
@@ -98,10 +100,18 @@ class Door:
         """The step (by default the first that waits for its turn) runs."""
         with self.platform.sessions.begin() as session:
             run = self._run(session, task_id, step, {State.PENDING, State.QUEUED})
-            ledger.move(session, run, {State.PENDING}, State.QUEUED, queued_at=now())
+            ledger.move(session, run, {State.PENDING}, State.QUEUED, queued_at=now(), token="t")
+            ledger.move(session, run, {State.QUEUED}, State.RUNNING, started_at=now())
             task = session.get_one(Task, task_id)
-            ledger.started(session, run, atlas.PIPELINES[task.pipeline].step(run.name))
+            task.state, task.started_at = State.RUNNING, now()
             return run
+
+    def progress(self, task_id: str, fraction: float) -> None:
+        """The running step is that far."""
+        with self.platform.sessions.begin() as session:
+            run = self._run(session, task_id, None, {State.RUNNING})
+            run.progress = fraction
+            publish_progress(session, run)
 
     def succeed(self, task_id: str, **results: Any) -> None:
         """The running step has succeeded and gave `results`."""
@@ -133,6 +143,7 @@ class Door:
     def opened(cls, folder: Path, **settings: Any) -> Iterator[Self]:
         """A door over `folder`; closed at the end."""
         made = wiring.build(Settings(data_dir=folder, **settings))
+        structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
         platform = Platform(**{**vars(made), "model_server": SilentModels})
         migrate.upgrade(platform.engine)
         wiring.declare_topology(platform)

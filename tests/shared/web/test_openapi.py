@@ -56,6 +56,7 @@ TABLE = [
         {202, 400, 404, 500},
         {"deployment_id"},
     ),
+    ("delete", "/deployments/{deployment_id}", {"prefer"}, {202, 204, 404}, set()),
     ("get", "/models", set(), {200, 500}, {"name", "version", "state"}),
     (
         "post",
