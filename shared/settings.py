@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
@@ -28,6 +28,15 @@ class GatewaySettings(BaseModel):
     """Longest `Prefer: wait=N` that is honoured, seconds."""
     allowed_origins: list[str] = Field(default_factory=list)
     """Browser origins that may call with credentials; never `*`."""
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _each_is_named(cls, origins: list[str]) -> list[str]:
+        if any("*" in origin for origin in origins):
+            raise ValueError(
+                "name each origin (https://lab.example); * with credentials is never safe"
+            )
+        return origins
 
 
 class NetworkSettings(BaseModel):
