@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -33,7 +34,7 @@ from shared.web.access import first_key
 ROOT = Path(__file__).resolve().parents[2]
 TRITON_VENV = ROOT / ".venv-triton"
 READY_S = 90.0
-PORT_S = 3.0
+PORT_S = 2.0
 STATE_FILE = "mesh.json"
 
 
@@ -150,8 +151,8 @@ class Mesh:
         repository = self.settings.model.repository.absolute()
         self.reason_without_triton = triton.available(TRITON_VENV)
         if self.reason_without_triton is not None:
-            self.say(f"no Triton: {self.reason_without_triton}")
-            return f"onnxruntime:{repository}"
+            self.say(f"ONNX Runtime serves the models: {self.reason_without_triton}")
+            return f"onnxruntime:{repository}?reason={quote(self.reason_without_triton)}"
         ports = triton.free_ports(3)
         argv, env = triton.command(TRITON_VENV, repository, *ports)
         # killed outright, it would leave its model processes behind

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery.apps.beat import Beat
 from celery.beat import Scheduler
 
@@ -17,6 +19,7 @@ def main() -> None:
     """
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service="beat")
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)  # not a line for every tick
     app = wiring.celery_app(settings, None)
     app.conf.beat_schedule = {
         "watch labelings": {

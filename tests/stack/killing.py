@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import func, select
 
+from deploy.cli.client import Client, Refused
 from deploy.local.mesh import Mesh
 from shared import wiring
 from shared.db.models import (
@@ -29,6 +30,7 @@ from shared.db.models import (
     TaskEvent,
     WorkRun,
 )
+from shared.errors import Unavailable
 from shared.events import lifecycle
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
@@ -128,6 +130,19 @@ def kill(witness: Witness, mesh: Mesh, task_id: str, what: Kill) -> None:
         os.kill(victim, signal.SIGKILL)
         if not what.child:
             program.process.wait()
+
+
+def wait_until_ready(client: Client) -> None:
+    """A gateway that was killed is back."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.call("GET", "/health/ready")
+        except (Unavailable, Refused):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
 
 
 def assert_one_set(witness: Witness, task_id: str) -> None:

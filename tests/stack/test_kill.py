@@ -13,7 +13,7 @@ from deploy.local.annotator import Annotator
 from deploy.local.mesh import Mesh
 from deploy.simulator.arena import render_arena
 from tests.stack.conftest import FAST
-from tests.stack.killing import Kill, Moment, Witness, assert_one_set, kill
+from tests.stack.killing import Kill, Moment, Witness, assert_one_set, kill, wait_until_ready
 
 TRANSCODE = Moment("video_processing", "transcode")
 GLOBALLY = Moment("global_inference", "analyse_globally", 0.1)
@@ -123,6 +123,7 @@ def _survives(
     witness.wait(task_id)
     assert annotator.problem is None
     assert_one_set(witness, task_id)
+    wait_until_ready(client)
     steps = client.task(task_id)["steps"]
     assert {s["state"] for s in steps} == {"SUCCEEDED"}
 
