@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
-from shared.db.models import StepRun, Task, now
+from shared.db.models import StepRun, Task, WorkRun, now
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
@@ -69,19 +70,26 @@ def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
     for run in latest_runs(session, task.id):
         if run.state in {State.QUEUED, State.RUNNING}:
             active.append(run)
-        move(
-            session,
-            run,
-            {State.PENDING, State.QUEUED, State.WAITING},
-            State.CANCELLED,
-            finished_at=now(),
-        )
+        stoppable = {State.PENDING, State.QUEUED, State.WAITING}
+        if not _held(session, run):  # between two tasks, or before another try: nobody would notice
+            stoppable.add(State.RUNNING)
+        move(session, run, stoppable, State.CANCELLED, finished_at=now())
     note(session, task.id, None, "state", state=State.CANCELLED)
     bus.publish(
         lifecycle.TaskCancelled(task_id=task.id, user_id=task.user_id, pipeline=task.pipeline),
         session,
     )
     return active
+
+
+def _held(session: Session, run: StepRun) -> bool:
+    """Whether a process is at work for the run."""
+    held = select(WorkRun.task).where(
+        WorkRun.step_run_id == run.id,
+        WorkRun.holder.is_not(None),
+        WorkRun.state != State.SUCCEEDED,
+    )
+    return session.scalar(held.limit(1)) is not None
 
 
 def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) -> StepRun:

@@ -48,7 +48,10 @@ def own_source(session: Session, storage: Storage, caller: Caller, file_path: st
     """A source that a task may read: a URL as it is, an upload or stored file of the caller's."""
     scheme, found, rest = file_path.partition("://")
     if not found:
-        own_file(session, storage, caller, file_path)
+        try:
+            own_file(session, storage, caller, file_path)
+        except BadInput as error:
+            raise BadInput(f"{error} Files of your own machine go to POST /uploads/.") from error
         upload = file_path.removeprefix("uploads/")
         return file_path if upload == file_path else f"{UPLOAD}://{upload}"
     if scheme.lower() not in SCHEMES:

@@ -13,6 +13,7 @@ from deploy.local import triton
 from deploy.local.mesh import Mesh
 from deploy.simulator.arena import render_arena
 from shared.settings import Settings
+from tests.stack.person import Person
 
 FAST = {"epochs": 1, "imgsz": 96, "batch": 8}
 
@@ -45,6 +46,31 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 def client(mesh: Mesh) -> Iterator[Client]:
     with Client(mesh.url, mesh.key) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def person(mesh: Mesh) -> Iterator[Person]:
+    """The first user, who reads every answer."""
+    made = Person(mesh.url, mesh.key)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def stored(person: Person, arena: tuple[Path, Path]) -> str:
+    """The key of a good video that lies in the storage."""
+    return person.fetched(arena[0])[1]
+
+
+@pytest.fixture
+def still_serves(mesh: Mesh, person: Person, stored: str) -> Iterator[None]:
+    """After the test the next task succeeds, and no process has died of what was sent."""
+    before = {program.name: len(program.deaths) for program in mesh.supervisor.programs}
+    yield
+    wish = {"file_path": stored, "num_frames": 2}
+    assert person.post("/video/extract-frames", wish, wait_s=30).given()["frames"] == 2
+    after = {program.name: len(program.deaths) for program in mesh.supervisor.programs}
+    assert after == before
 
 
 @pytest.fixture(scope="session")
