@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from services.labeling_manager import repository
 from services.labeling_manager.schemas import LabelingView, LabelingWish
 from shared.errors import NotFound
-from shared.pipelines.vision import LabelingOptions
+from shared.pipelines.vision_steps import LabelingOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.answers import Done
 from shared.web.openapi import responses

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from services.model_inference import repository
 from services.model_inference.schemas import InferenceDone, InferenceWish, ServedVersion
 from shared.errors import BadInput
-from shared.pipelines.vision import InferenceOptions
+from shared.pipelines.vision_steps import InferenceOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.ownership import own_source
 from shared.web.waiting import InRunner, waiting

@@ -8,7 +8,7 @@ from services.model_trainer import repository
 from services.model_trainer.schemas import TrainingDone, TrainingView, TrainingWish
 from shared.errors import BadInput, NotFound
 from shared.flow import ledger
-from shared.pipelines.vision import TrainingOptions
+from shared.pipelines.vision_steps import TrainingOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.openapi import responses
 from shared.web.ownership import own_key, own_weights

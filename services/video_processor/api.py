@@ -11,7 +11,7 @@ from services.video_processor.schemas import (
     FramesWish,
     UploadWish,
 )
-from shared.pipelines.vision import FrameOptions, UploadOptions, VideoDownloadOptions
+from shared.pipelines.vision_steps import FrameOptions, UploadOptions, VideoDownloadOptions
 from shared.web.ownership import own_file, own_source, own_target
 from shared.web.waiting import InRunner, waiting
 
