@@ -44,7 +44,7 @@ class Stage:
     mosaic: float  # probability of a picture joined from four
 
 
-STAGES = (Stage(256, 9, 0.002, 0.5), Stage(320, 4, 0.0008, 0.3))
+STAGES = (Stage(256, 8, 0.002, 0.5), Stage(320, 8, 0.001, 0.3))
 
 
 def train_global(

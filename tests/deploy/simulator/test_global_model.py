@@ -17,8 +17,8 @@ from deploy.simulator.scenes import render_scene
 
 FOLDER = Path(__file__).parents[3] / "triton_models" / "global"
 MAX_BYTES = 10_000_000
-MAP50_FLOOR = 0.35
-CONFIDENT_PRECISION_FLOOR = 0.5
+MAP50_FLOOR = 0.5
+CONFIDENT_PRECISION_FLOOR = 0.6
 FRESH_SEED = 987_654_321  # of no training and no measurement
 
 
