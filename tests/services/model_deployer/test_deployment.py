@@ -221,9 +221,7 @@ class TestGlobalModel:
         assert server.spec("global") == own
 
     def test_what_is_missing_is_said(self, repository, server, shipped, tmp_path):
-        with pytest.raises(
-            NotFound, match=r"GLOBAL_WEIGHTS=yolo11n\.pt .*nothing is downloaded"
-        ):
+        with pytest.raises(NotFound, match=r"GLOBAL_WEIGHTS=yolo11n\.pt .*nothing is downloaded"):
             install_global(repository, server, tmp_path, "yolo11n.pt", shipped)
         (shipped / "model.onnx").write_bytes(b"damaged")
         with pytest.raises(Conflict, match=r"model\.json"):
