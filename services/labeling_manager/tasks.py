@@ -95,6 +95,7 @@ def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
     with run.platform.reads() as session:
         row = repository.labeling_of(session, job.task_id)
     engine = _engine(run.platform, row.engine)
+    _still_complete(engine.status(row.ref))
     labels = engine.pull(row.ref)
     prefix = f"labels/{job.task_id}"
     folder = storage.local(prefix)
@@ -114,6 +115,13 @@ def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
         empty=counts[FrameState.EMPTY],
         unseen=counts[FrameState.UNSEEN],
     )
+
+
+def _still_complete(status: LabelingStatus) -> None:
+    """People may have gone on since the monitor looked: what is half written must not be left out."""
+    if not status.complete:
+        told = "; ".join(status.problems[:3]) or status.message or "a file was just written."
+        raise Retryable(f"The labeling is not complete any more: {told}", retry_after_s=2)
 
 
 @periodic
