@@ -33,6 +33,9 @@ Row = tuple[int, str, dict[str, Any]]  # id, name of the event, its body
 _OWN = "events_to_send"  # in the `info` of a session
 _OUTBOX, _INBOX = table(Outgoing), table(Incoming)
 _STORE = _OUTBOX.insert().returning(_OUTBOX.c.id)
+_HANDLED = select(_INBOX.c.at).where(
+    _INBOX.c.consumer == bindparam("consumer"), _INBOX.c.event_id == bindparam("event_id")
+)
 _ROWS = select(Outgoing.id, Outgoing.name, Outgoing.body).order_by(Outgoing.id)
 _SENT = update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("at"))
 
@@ -145,7 +148,9 @@ def first_time(session: Session, consumer: str, event_id: str) -> bool:
 
     Runs in the transaction of the effect: either both are stored or none.
     """
-    if session.get(Incoming, (consumer, event_id)) is not None:
+    values = {"consumer": consumer, "event_id": event_id}
+    connection = session.connection()
+    if connection.execute(_HANDLED, values).first() is not None:
         return False
-    session.add(Incoming(consumer=consumer, event_id=event_id))
+    connection.execute(_INBOX.insert(), values | {"at": now()})
     return True

@@ -15,20 +15,25 @@ def canvas(app: Celery, step: Step, ref: WorkRef, job: dict[str, Any]) -> Signat
     """Compile `step`; `job` goes to the first task, or to all of a leading `parallel`."""
     works = step.works()
 
-    def signature(work: Work, *, first: bool) -> Signature:
+    told = {"argsrepr": f"(task {ref.task_id})", "kwargsrepr": f"{{attempt {ref.attempt}}}"}
+
+    def signature(work: Work, *, first: bool, in_header: bool = False) -> Signature:
         return app.signature(
             f"{step.service}.{work.task}",
             args=(job,) if first else (),
             kwargs={"ref": ref.model_dump(), "last": work is works[-1]},
             queue=step.service,
             task_id=f"{ref.token}.{work.task}",
+            # only a chord asks for results; what else wants to know them looks into the database
+            ignore_result=not in_header,
+            **told,  # for people who look at messages; Celery would spell out every argument
         )
 
     links: list[Signature] = []
     for index, item in enumerate(step.run):
         first = index == 0
         if isinstance(item, Parallel):
-            header = group([signature(work, first=first) for work in item.tasks])
+            header = group([signature(work, first=first, in_header=True) for work in item.tasks])
             links.append(chord(header, signature(item.then, first=False)))
         else:
             links.append(signature(item, first=first))

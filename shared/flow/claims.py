@@ -14,13 +14,13 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, bindparam, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.db.base import UtcDateTime, table
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.flow import holder, ledger
+from shared.flow.statements import FINISH, TAKE
 from shared.flow.states import ENDED, State
 from shared.pipelines.dsl import Step
 
@@ -73,52 +73,6 @@ class Superseded:
 Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
 
 
-_RUN, _TASK, _WORK = table(StepRun), table(Task), table(WorkRun)
-_OURS = exists().where(
-    _RUN.c.id == bindparam("run"),
-    _RUN.c.token == bindparam("token"),
-    _RUN.c.state == State.RUNNING,
-)
-_TAKE = (
-    insert(_WORK)
-    .from_select(
-        ["step_run_id", "task", "state", "holder", "held_until", "tries", "progress", "started_at"],
-        select(
-            _RUN.c.id,
-            bindparam("work"),
-            literal(State.RUNNING.value),
-            bindparam("holder"),
-            bindparam("until", type_=UtcDateTime()),
-            literal(1),
-            literal(0.0),
-            bindparam("at", type_=UtcDateTime()),
-        )
-        .join(_TASK, _TASK.c.id == _RUN.c.task_id)
-        .where(
-            _RUN.c.id == bindparam("run"),
-            _RUN.c.token == bindparam("token"),
-            or_(_RUN.c.state == State.QUEUED, _RUN.c.state == State.RUNNING),
-            *(_TASK.c.state != state for state in sorted(ENDED)),
-            ~exists().where(_WORK.c.step_run_id == _RUN.c.id, _WORK.c.task == bindparam("work")),
-        ),
-        include_defaults=False,
-    )
-    .returning(_WORK.c.tries)
-)
-_FINISH = (
-    update(_WORK)
-    .where(_WORK.c.step_run_id == bindparam("run"), _WORK.c.task == bindparam("work"), _OURS)
-    .values(
-        state=State.SUCCEEDED,
-        progress=1.0,
-        holder=None,
-        held_until=None,
-        job=bindparam("result"),
-        finished_at=bindparam("at"),
-    )
-)
-
-
 def claim_fresh(
     connection: Connection, ref: WorkRef, step: Step, task: str, lease_s: float
 ) -> bool:
@@ -133,7 +87,7 @@ def claim_fresh(
         "at": at,
     }
     try:
-        taken = connection.execute(_TAKE, values).first() is not None
+        taken = connection.execute(TAKE, values).first() is not None
     except IntegrityError:  # at this very moment somebody else did
         return False
     if taken and task in step.opening():
@@ -187,4 +141,4 @@ def finish(connection: Connection, ref: WorkRef, task: str, job: dict[str, Any])
         "result": job,
         "at": now(),
     }
-    return connection.execute(_FINISH, values).rowcount == 1
+    return connection.execute(FINISH, values).rowcount == 1

@@ -8,9 +8,10 @@ import structlog
 from celery import bootsteps
 from kombu import Consumer, Queue
 from kombu.message import Message
+from sqlalchemy import select
 
 from shared.bus.outbox import first_time
-from shared.db.models import StepRun, Task
+from shared.db.models import Task
 from shared.errors import ActverseError, Terminal
 from shared.events.base import DomainEvent, parse
 from shared.flow import ledger
@@ -72,33 +73,27 @@ def handle(
             return
     event = parse(name, body)
     with platform.sessions.begin() as session:
-        task = session.get(Task, event.task_id)
-        step = atlas.step_for(task.pipeline, name) if task else None
-        if task is None or step is None or step.service != service:
+        pipeline = session.scalar(select(Task.pipeline).where(Task.id == event.task_id))
+        step = atlas.step_for(pipeline, name) if pipeline else None
+        if step is None or step.service != service:
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return
         first_time(session, service, event.event_id)
-        found = ledger.enqueue(session, event, step, again=again)
-        if found is None:
-            return
-        run, owner = found
-        ref = _ref(run, owner)
-    _dispatch(platform, step, ref, event)
+        run = ledger.enqueue(session, event, step, again=again)
+    if run is not None:
+        _dispatch(platform, step, run, event)
 
 
-def _ref(run: StepRun, task: Task) -> WorkRef:
-    return WorkRef(
-        task_id=task.id,
-        user_id=task.user_id,
-        pipeline=task.pipeline,
-        step=run.name,
-        step_run_id=run.id,
+def _dispatch(platform: Platform, step: Step, run: ledger.Enqueued, event: DomainEvent) -> None:
+    ref = WorkRef(
+        task_id=event.task_id,
+        user_id=run.user_id,
+        pipeline=run.pipeline,
+        step=step.name,
+        step_run_id=run.step_run_id,
         attempt=run.attempt,
-        token=str(run.token),
+        token=run.token,
     )
-
-
-def _dispatch(platform: Platform, step: Step, ref: WorkRef, event: DomainEvent) -> None:
     log.info("flow.step.dispatched", step=step.name, task_id=ref.task_id, attempt=ref.attempt)
     canvas(platform.celery, step, ref, event.model_dump(mode="json")).apply_async()
 

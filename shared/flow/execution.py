@@ -9,11 +9,12 @@ import structlog
 from celery import Celery
 from celery import Task as CeleryTask
 from celery.exceptions import Reject, Retry
+from sqlalchemy import Connection
 
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
+from shared.flow.background import background
 from shared.flow.claims import WorkRef
-from shared.flow.heartbeat import kept_alive
 from shared.flow.states import State
 from shared.flow.work import Backoff, Job, Run, TaskSpec
 from shared.pipelines import atlas
@@ -120,37 +121,55 @@ def _execute(
             raise StepEnded(f"{spec.name} was superseded")
         case claims.Taken(tries=tries):
             pass
-    weights = {w.task: w.weight for w in step.works()}
     report = StoredReport(
         platform.sessions,
         step_run_id=ref.step_run_id,
         token=ref.token,
         task=spec.name,
-        weights=weights,
+        weights=step.weights(),
         every_s=platform.settings.worker.report_every_s,
         lease_s=lease_s,
     )
     try:
-        with kept_alive(report, lease_s / 3):
+        with background(lease_s / 3).keeping(report):
             result = spec.function(_parse(spec, job), Run(platform, ref, report, tries))
     except BaseException as error:
         _ended_badly(celery_task, spec, platform, ref, error, tries=tries)
         raise StepEnded(str(error)) from error
-    dumped: dict[str, Any] = result.model_dump(mode="json")
+    _ended_well(platform, ref, step, spec.name, dumped := result.model_dump(mode="json"), last)
+    return dumped
+
+
+def _ended_well(
+    platform: Platform, ref: WorkRef, step: Step, task: str, job: dict[str, Any], last: bool
+) -> None:
+    """Store the result and, with the step's last, what follows from it."""
+    side, run_id = background(platform.settings.worker.lease_s / 3), ref.step_run_id
     if last:
         with platform.sessions.begin() as session:
-            if not claims.finish(session.connection(), ref, spec.name, dumped):
-                raise StepEnded(f"{spec.name} was superseded while it ran")
-            run = session.get_one(ledger.StepRun, ref.step_run_id)
-            ledger.completed(session, platform.bus, run, step, dumped)
-        return dumped
+            _finish(session.connection(), ref, task, job)
+            run = ledger.RunKey(run_id, ref.task_id, ref.step, ref.attempt)
+            ledger.completed(session, platform.bus, run, step, job)
+        side.bar_is_moved(run_id)
+        return
+    every_s = platform.settings.worker.report_every_s
+    due = side.bar_is_due(run_id, every_s)
     with platform.engine.begin() as connection:
-        if not (
-            claims.finish(connection, ref, spec.name, dumped)
-            and advance(connection, ref.step_run_id, weights)
-        ):
-            raise StepEnded(f"{spec.name} was superseded while it ran")
-    return dumped
+        _finish(connection, ref, task, job)
+        if due:
+            advance(connection, run_id, step.weights())
+    if not due:
+        side.owe(run_id, every_s, lambda: _advance(platform, run_id, step))
+
+
+def _finish(connection: Connection, ref: WorkRef, task: str, job: dict[str, Any]) -> None:
+    if not claims.finish(connection, ref, task, job):
+        raise StepEnded(f"{task} was superseded while it ran")
+
+
+def _advance(platform: Platform, step_run_id: int, step: Step) -> None:
+    with platform.engine.begin() as connection:
+        advance(connection, step_run_id, step.weights())
 
 
 def _claim(platform: Platform, ref: WorkRef, step: Step, task: str) -> claims.Claim:

@@ -6,22 +6,34 @@ events ride in the same transaction (see `shared.bus.outbox`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, CursorResult, bindparam, func, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from shared.bus.port import EventBus
-from shared.db.base import UtcDateTime, table
-from shared.db.models import StepRun, Task, TaskEvent, now
+from shared.db.base import Base
+from shared.db.models import StepRun, Task, now
 from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
+from shared.flow.statements import BEGIN, BEGIN_TASK, NEWEST, NOTE, OWNER, RUN, TASK
 from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
+
+
+class RunKey(NamedTuple):
+    """Which step run, for those who have not loaded it."""
+
+    id: int
+    task_id: str
+    name: str
+    attempt: int
 
 
 def request(task: Task, step: Step) -> DomainEvent:
@@ -30,8 +42,15 @@ def request(task: Task, step: Step) -> DomainEvent:
 
 
 def note(session: Session, task_id: str, step: str | None, kind: str, **data: Any) -> None:
-    """Tell the watchers of a task."""
-    session.add(TaskEvent(task_id=task_id, step=step, kind=kind, data=data))
+    """Tell the watchers of a task, which is stored already."""
+    _note(session.connection(), task_id, step, kind, data)
+
+
+def _note(
+    connection: Connection, task_id: str, step: str | None, kind: str, data: dict[str, Any]
+) -> None:
+    row = {"task_id": task_id, "step": step, "kind": kind, "data": data, "at": now()}
+    connection.execute(NOTE, row)
 
 
 def latest_runs(session: Session, task_id: str) -> list[StepRun]:
@@ -45,23 +64,23 @@ def latest_runs(session: Session, task_id: str) -> list[StepRun]:
 
 def move(
     session: Session,
-    run: StepRun,
+    run: StepRun | RunKey,
     allowed: set[State] | frozenset[State],
     to: State,
     **changes: Any,
 ) -> bool:
     """Compare-and-set the state of a step run; False when somebody was quicker."""
-    result = cast(
-        "CursorResult[Any]",
-        session.execute(
-            update(StepRun)
-            .where(StepRun.id == run.id, StepRun.state.in_(allowed))
-            .values(state=to, **changes)
-            .execution_options(synchronize_session="fetch")
-        ),
+    session.flush()
+    changes = {"state": to, **changes}
+    moved = session.connection().execute(
+        update(RUN)
+        .where(RUN.c.id == run.id, or_(*(RUN.c.state == state for state in sorted(allowed))))
+        .values(changes)
     )
-    if result.rowcount == 0:
+    if moved.rowcount == 0:
         return False
+    if isinstance(run, StepRun):
+        _tell(run, changes)
     error = changes.get("error")
     note(
         session,
@@ -75,9 +94,26 @@ def move(
     return True
 
 
+def _tell(entity: Base, changes: dict[str, Any]) -> None:
+    """Let a loaded object know what a statement has done to its row."""
+    for name, value in changes.items():
+        set_committed_value(entity, name, value)
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """A step run whose canvas is to be sent."""
+
+    step_run_id: int
+    attempt: int
+    token: str
+    user_id: str
+    pipeline: str
+
+
 def enqueue(
     session: Session, event: DomainEvent, step: Step, *, again: bool = False
-) -> tuple[StepRun, Task] | None:
+) -> Enqueued | None:
     """Take a request event: the run to dispatch, or None when there is nothing (more) to do.
 
     The same event while nothing has begun yields the same run again, because whoever took it first
@@ -85,77 +121,64 @@ def enqueue(
     comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
     parts of a leading `parallel` perhaps only some were sent.
     """
-    task = session.get(Task, event.task_id, with_for_update=True)
+    connection = session.connection()
+    task = connection.execute(OWNER, {"task": event.task_id}).one_or_none()
     if task is None or task.state in ENDED:
         return None
-    run = next((r for r in latest_runs(session, task.id) if r.name == step.name), None)
+    run = connection.execute(NEWEST, {"task": task.id, "step": step.name}).one_or_none()
     if run is None:
         return None
     resendable = {State.QUEUED, State.RUNNING} if again else {State.QUEUED}
     if run.event_id == event.event_id and run.state in resendable:
-        return run, task
+        return Enqueued(run.id, run.attempt, run.token, task.user_id, task.pipeline)
     moved = move(
         session,
-        run,
+        RunKey(run.id, task.id, step.name, run.attempt),
         {State.PENDING},
         State.QUEUED,
         event_id=event.event_id,
-        token=uuid4().hex,
+        token=(token := uuid4().hex),
         queued_at=now(),
     )
-    return (run, task) if moved else None
-
-
-_RUN, _TASK, _EVENT = table(StepRun), table(Task), table(TaskEvent)
-_BEGIN = (
-    update(_RUN)
-    .where(_RUN.c.id == bindparam("run"), _RUN.c.state == State.QUEUED)
-    .values(state=State.RUNNING, started_at=bindparam("at"), deadline_at=bindparam("deadline"))
-    .returning(_RUN.c.task_id, _RUN.c.name, _RUN.c.attempt)
-)
-_BEGIN_TASK = (
-    update(_TASK)
-    .where(_TASK.c.id == bindparam("task"), *(_TASK.c.state != state for state in sorted(ENDED)))
-    .values(
-        state=State.RUNNING,
-        started_at=func.coalesce(_TASK.c.started_at, bindparam("at", type_=UtcDateTime())),
-    )
-)
+    return Enqueued(run.id, run.attempt, token, task.user_id, task.pipeline) if moved else None
 
 
 def started(connection: Connection, step_run_id: int, step: Step) -> None:
     """The first task of the step has begun."""
     at = now()
     deadline = at + timedelta(seconds=step.deadline_s)
-    begun = connection.execute(_BEGIN, {"run": step_run_id, "at": at, "deadline": deadline})
+    begun = connection.execute(BEGIN, {"run": step_run_id, "at": at, "deadline": deadline})
     run = begun.one_or_none()
     if run is None:
         return
-    connection.execute(_BEGIN_TASK, {"task": run.task_id, "at": at})
+    connection.execute(BEGIN_TASK, {"task": run.task_id, "at": at})
     data = {"state": State.RUNNING, "attempt": run.attempt}
-    connection.execute(
-        _EVENT.insert(),
-        {"task_id": run.task_id, "step": run.name, "kind": "state", "data": data, "at": at},
-    )
+    _note(connection, run.task_id, run.name, "state", data)
 
 
 def completed(
-    session: Session, bus: EventBus, run: StepRun, step: Step, results: dict[str, Any]
+    session: Session,
+    bus: EventBus,
+    run: StepRun | RunKey,
+    step: Step,
+    results: dict[str, Any],
 ) -> None:
     """The last task of the step is done: publish the fact, and what it leads to."""
-    task = session.get_one(Task, run.task_id, with_for_update=True)
+    task = session.connection().execute(OWNER, {"task": run.task_id}).one()
     if step.awaits is None:
         _conclude(session, bus, run, step, task, results, {State.RUNNING})
         return
     if not move(session, run, {State.RUNNING}, State.WAITING, progress=0.0, deadline_at=None):
         return
-    _publish_fact(session, bus, task, step.emits, results)
-    task.state = State.WAITING
+    event, context = _fact(task, step.emits, results)
+    bus.publish(event, session)
+    _set_task(session, task, state=State.WAITING, context=context)
 
 
 def concluded_by(session: Session, bus: EventBus, fact: DomainEvent) -> bool:
     """Somebody outside (the labeling monitor) says that a waiting step is done."""
-    task = session.get(Task, fact.task_id, with_for_update=True)
+    session.flush()
+    task = session.connection().execute(OWNER, {"task": fact.task_id}).one_or_none()
     if task is None or task.state in ENDED:
         return False
     pipeline = atlas.PIPELINES[task.pipeline]
@@ -169,40 +192,41 @@ def concluded_by(session: Session, bus: EventBus, fact: DomainEvent) -> bool:
 def _conclude(
     session: Session,
     bus: EventBus,
-    run: StepRun,
+    run: StepRun | RunKey,
     step: Step,
-    task: Task,
+    task: Any,
     results: dict[str, Any],
     allowed: set[State],
 ) -> bool:
     if not move(session, run, allowed, State.SUCCEEDED, finished_at=now(), progress=1.0):
         return False
-    _publish_fact(session, bus, task, step.outcome, results)
+    who = {"task_id": task.id, "user_id": task.user_id}
+    event, context = _fact(task, step.outcome, results)
+    bus.publish(event, session)
     if step.then is not None:
-        following = next(s for s in atlas.PIPELINES[task.pipeline].steps if s.on is step.then)
-        task.state = State.RUNNING
-        bus.publish(request(task, following), session)
+        _set_task(session, task, state=State.RUNNING, context=context)
+        bus.publish(step.then.drawn_from(context, **who), session)
         return True
-    task.state = State.SUCCEEDED
-    task.finished_at = now()
+    _set_task(session, task, state=State.SUCCEEDED, context=context, finished_at=now())
     note(session, task.id, None, "state", state=State.SUCCEEDED)
-    bus.publish(
-        lifecycle.TaskCompleted(task_id=task.id, user_id=task.user_id, pipeline=task.pipeline),
-        session,
-    )
+    bus.publish(lifecycle.TaskCompleted(**who, pipeline=task.pipeline), session)
     return True
 
 
-def _publish_fact(
-    session: Session,
-    bus: EventBus,
-    task: Task,
-    fact: type[DomainEvent],
-    results: dict[str, Any],
-) -> None:
-    event = fact.drawn_from({**task.context, **results}, task_id=task.id, user_id=task.user_id)
-    task.context = {**task.context, **event.payload()}
-    bus.publish(event, session)
+def _fact(
+    task: Any, fact: type[DomainEvent], results: dict[str, Any]
+) -> tuple[DomainEvent, dict[str, Any]]:
+    """The event that says it, and what the task knows from now on."""
+    known = {**task.context, **results}
+    event = fact.drawn_from(known, task_id=task.id, user_id=task.user_id)
+    return event, {**task.context, **event.payload()}
+
+
+def _set_task(session: Session, task: Any, **changes: Any) -> None:
+    session.connection().execute(update(TASK).where(TASK.c.id == task.id).values(changes))
+    loaded = session.identity_map.get(session.identity_key(Task, task.id))
+    if loaded is not None:
+        _tell(loaded, changes)
 
 
 def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) -> bool:

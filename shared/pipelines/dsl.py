@@ -94,6 +94,10 @@ class Step:
             flat += [*item.tasks, item.then] if isinstance(item, Parallel) else [item]
         return flat
 
+    def weights(self) -> dict[str, float]:
+        """The share of each task in the step's progress bar."""
+        return {work.task: work.weight for work in self.works()}
+
     def opening(self) -> frozenset[str]:
         """The tasks that the step begins with: one, or all of a leading `parallel`."""
         first = self.run[0]

@@ -1,0 +1,105 @@
+"""One thread a process for what need not hold up the work: leases renewed, progress bars moved.
+
+A thread for every task would cost more than a quick task does itself, and so would moving the bar
+of its step: bars move at once when they have not for a while, else a little later.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from shared.progress.board import StoredReport
+
+FORGET_AFTER_S = 60.0
+log = structlog.get_logger()
+
+
+class Background:
+    """The thread, and what it has to do."""
+
+    def __init__(self, beat_every_s: float) -> None:
+        self.pid = os.getpid()
+        self._beat_every_s = beat_every_s
+        self._working: set[StoredReport] = set()
+        self._moved_at: dict[int, float] = {}  # step run -> when this process last moved its bar
+        self._owed: dict[int, tuple[float, Callable[[], object]]] = {}
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, name="background", daemon=True).start()
+
+    @contextmanager
+    def keeping(self, report: StoredReport) -> Iterator[None]:
+        """Renew the lease of `report` again and again while the block runs."""
+        self._working.add(report)
+        try:
+            yield
+        finally:
+            self._working.discard(report)
+
+    def bar_is_due(self, step_run_id: int, every_s: float) -> bool:
+        """Whether the bar should move now; True at most once in `every_s`.
+
+        Not at the first question: that the step runs has just been told.
+        """
+        now = time.monotonic()
+        if now - self._moved_at.setdefault(step_run_id, now) < every_s:
+            return False
+        self._moved_at[step_run_id] = now
+        self.bar_is_moved(step_run_id)
+        return True
+
+    def bar_is_moved(self, step_run_id: int) -> None:
+        """Nothing is owed to this bar any more."""
+        self._owed.pop(step_run_id, None)
+
+    def owe(self, step_run_id: int, every_s: float, move: Callable[[], object]) -> None:
+        """Call `move` once `every_s` have passed since the bar last moved, if nobody did before."""
+        if step_run_id in self._owed:
+            return
+        with self._changed:
+            self._owed[step_run_id] = (self._moved_at[step_run_id] + every_s, move)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        beat_at = time.monotonic() + self._beat_every_s
+        while True:
+            with self._changed:
+                until = min([beat_at, *(at for at, _ in tuple(self._owed.values()))])
+                self._changed.wait(max(0.0, until - time.monotonic()))
+            now = time.monotonic()
+            for step_run_id, (at, move) in tuple(self._owed.items()):
+                if at <= now and self._owed.pop(step_run_id, None) is not None:
+                    self._moved_at[step_run_id] = now
+                    _try(move)
+            if now >= beat_at:
+                beat_at = now + self._beat_every_s
+                for report in tuple(self._working):
+                    _try(report.heartbeat)
+                for step_run_id, moved_at in tuple(self._moved_at.items()):
+                    if now - moved_at > FORGET_AFTER_S:
+                        self._moved_at.pop(step_run_id, None)
+
+
+def _try(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001 - the next time may succeed
+        log.warning("flow.background.failed", error=str(error))
+
+
+_lock = threading.Lock()
+_background: Background | None = None
+
+
+def background(beat_every_s: float) -> Background:
+    """That of this process; threads do not survive a fork, so a child begins its own."""
+    global _background  # noqa: PLW0603 - one a process is the point
+    with _lock:
+        if _background is None or _background.pid != os.getpid():
+            _background = Background(beat_every_s)
+        return _background
