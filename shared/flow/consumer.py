@@ -18,10 +18,12 @@ from shared.flow import ledger
 from shared.flow.canvas import canvas
 from shared.flow.claims import WorkRef
 from shared.flow.states import ENDED
+from shared.flow.work import Backoff
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
 from shared.platform import Platform
 
+PATIENCE = Backoff(first_s=0.2, most_s=60.0)
 log = structlog.get_logger()
 
 
@@ -30,6 +32,10 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
 
     class EventConsumer(bootsteps.ConsumerStep):
         requires = ("celery.worker.consumer:Tasks",)
+
+        def start(self, c: Any) -> None:
+            self.timer = c.timer
+            super().start(c)
 
         def get_consumers(self, channel: Any) -> list[Consumer]:
             return [
@@ -48,9 +54,16 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
                 again = bool((message.delivery_info or {}).get("redelivered"))
                 handle(platform, service, str(message.headers.get("event")), body, again=again)
                 message.ack()
+            except Terminal as error:  # no other try would help: parked, and its step fails
+                log.warning("flow.event.refused", error=str(error))
+                message.reject(requeue=False)
             except Exception as error:
-                log.exception("flow.event.failed", error=str(error))
-                message.reject(requeue=True)
+                # The database is away, the disk is full: held for a while, or all deliveries that
+                # the broker allows would be used up before anybody could mend it
+                tried = int(message.headers.get("x-delivery-count") or 0)
+                delay_s = PATIENCE.delay_s(tried, None)
+                log.exception("flow.event.failed", error=str(error), again_in_s=round(delay_s, 1))
+                self.timer.call_after(delay_s, message.reject, (True,))
 
     return EventConsumer
 

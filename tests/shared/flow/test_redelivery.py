@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
 from shared.db.models import Outgoing, StepRun
@@ -35,3 +36,26 @@ def test_a_run_that_is_over_is_not_sent_again(mesh: ProbeMesh) -> None:
     consumer.handle(mesh.platform, "probe", asked.name, asked.body, again=True)
     time.sleep(0.5)
     assert len(mesh.ran(task_id)) == 6
+
+
+def test_an_event_that_nobody_will_ever_understand_fails_its_step_at_once(mesh: ProbeMesh) -> None:
+    task_id = mesh.submit(first={"work_s": 1.0})
+    body = {"task_id": task_id, "nonsense": True}
+    with mesh.platform.celery.producer_or_acquire() as producer:
+        headers = {"event": "EVENT_PROBE_REQUESTED"}
+        producer.publish(body, exchange="", routing_key="probe.events", headers=headers)
+    task = mesh.wait(task_id)
+    assert task.state == State.FAILED
+    assert "EVENT_PROBE_REQUESTED was given up after 1 deliveries" in task.error["message"]
+
+
+def test_an_event_waits_while_the_database_cannot_take_it(mesh: ProbeMesh) -> None:
+    with sqlite3.connect(mesh.folder / "actverse.db") as database:
+        database.execute("ALTER TABLE inbox RENAME TO inbox_away")
+    task_id = mesh.submit()
+    time.sleep(1.0)
+    state, _ = mesh.look(task_id)
+    with sqlite3.connect(mesh.folder / "actverse.db") as database:
+        database.execute("ALTER TABLE inbox_away RENAME TO inbox")
+    assert state.state == State.QUEUED
+    assert mesh.wait(task_id).state == State.SUCCEEDED
