@@ -6,13 +6,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from deploy.local.mesh import STATE_FILE
-from shared.errors import ActverseError, Unavailable
+from deploy.local.state import STATE_FILE
+from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
 
 TIMEOUT_S = 60.0
@@ -24,6 +25,7 @@ class Refused(ActverseError):
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("detail", problem)))
+        self.problem = problem
         self.status = status  # type: ignore[misc]
 
 
@@ -49,6 +51,8 @@ class Client:
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
+        if not url.startswith(("http://", "https://")):
+            raise BadInput(f"ACTVERSE_URL {url!r} does not begin with http:// or https://.")
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S
         )
@@ -64,7 +68,9 @@ class Client:
         try:
             answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
-            raise Unavailable(f"{self.url} does not answer ({error}).") from error
+            raise Unavailable(
+                f"{self.url} does not answer ({error}). Is the mesh running? `make up` starts it."
+            ) from error
         if answer.is_error:
             raise Refused(answer.status_code, _problem(answer))
         return answer.json() if answer.content else None
@@ -103,8 +109,12 @@ class Client:
                     if name == "end":
                         return
                     yield name, data
+            except Refused as refused:
+                if refused.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
             except httpx.TransportError:
-                failures += 1
+                pass  # it is opened again, from the last event on
+            failures += 1
         raise Unavailable(f"The event stream of {self.url} keeps breaking off.")
 
     def _stream(self, task_id: str, last: str) -> Iterator[tuple[str, dict[str, Any], str | None]]:

@@ -8,16 +8,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from uuid import uuid4
 
-from deploy.cli.client import Client, address
+from deploy.cli.client import Client, Refused, address
 from deploy.local import triton
-from deploy.local.mesh import ROOT, STATE_FILE, TRITON_VENV
+from deploy.local.mesh import ROOT, TRITON_VENV
+from deploy.local.state import STATE_FILE
 from shared import wiring
 from shared.db import migrate
 from shared.errors import Unavailable
 from shared.platform import Platform
 from shared.settings import Settings
+from shared.web.access import KEY_FILE
 
 ENOUGH_DISK_GB = 5.0
 
@@ -43,6 +46,7 @@ def examine() -> list[Finding]:
         lambda: _storage(platform),
         _triton,
         lambda: _global_model(settings),
+        lambda: _key_file(settings),
         lambda: _mesh(settings),
         lambda: _parked(platform),
     ]
@@ -74,6 +78,9 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _database(platform: Platform) -> Finding:
+    file = platform.engine.url.database
+    if platform.engine.dialect.name == "sqlite" and not Path(str(file)).exists():
+        return Finding(ok=True, what="database", text="not made yet; the first `make up` does")
     behind = migrate.pending(platform.engine)
     text = "behind the code" if behind else "at the version of the code"
     return Finding(not behind, "database", text, "make up (it migrates)" if behind else "")
@@ -111,18 +118,38 @@ def _global_model(settings: Settings) -> Finding:
 
 def _mesh(settings: Settings) -> Finding:
     if not (settings.data_dir / STATE_FILE).exists():
-        return Finding(ok=True, what="mesh", text="not running here", remedy="make up")
+        return Finding(ok=True, what="mesh", text="not running here; `make up` starts it")
     try:
         with Client(*address()) as client:
             health = client.call("GET", "/health")
+    except Refused as refused:  # 503: some dependency is away
+        return Finding(
+            ok=False, what="mesh", text=str(refused), remedy=f"look at {_logs(settings)}"
+        )
     except Unavailable as error:
         return Finding(ok=False, what="mesh", text=str(error), remedy="make up")
-    wrong = {k: v for k, v in health["dependencies"].items() if v != "ok"}
-    return Finding(not wrong, "mesh", f"{health['status']} {wrong or ''}".strip(), "")
+    busy = [f"{q['name']} {q['pending']}" for q in health["queues"].values() if q["pending"]]
+    waiting = f"; waiting: {', '.join(busy)}" if busy else ""
+    return Finding(ok=True, what="mesh", text=f"{client.url} is well{waiting}")
+
+
+def _logs(settings: Settings) -> Path:
+    return settings.data_dir / "logs"
 
 
 def _parked(platform: Platform) -> Finding:
     parked = sum(load.parked for load in platform.broker.loads())
-    return Finding(
-        parked == 0, "parked messages", str(parked), "" if not parked else "retry the task"
-    )
+    if not parked:
+        return Finding(ok=True, what="parked messages", text="none")
+    text = f"{parked} messages were given up after too many deliveries"
+    return Finding(False, "parked messages", text, "actverse parked, then retry their tasks")
+
+
+def _key_file(settings: Settings) -> Finding:
+    path = settings.data_dir / KEY_FILE
+    if not path.exists():
+        return Finding(ok=True, what="API key", text="not made yet; the first `make up` does")
+    open_to_others = bool(path.stat().st_mode & 0o077)
+    remedy = f"chmod 600 {path}" if open_to_others else ""
+    text = "others on this machine can read it" if open_to_others else f"kept in {path}"
+    return Finding(not open_to_others, "API key", text, remedy)

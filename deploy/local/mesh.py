@@ -23,6 +23,7 @@ from urllib.parse import quote
 import httpx
 
 from deploy.local import triton
+from deploy.local.state import STATE_FILE
 from deploy.local.supervisor import Supervisor, child_argv
 from shared import wiring
 from shared.db import migrate
@@ -35,7 +36,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TRITON_VENV = ROOT / ".venv-triton"
 READY_S = 90.0
 PORT_S = 2.0
-STATE_FILE = "mesh.json"
 
 
 class Mesh:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environments under the checkout; does nothing when they already match the locks.
-# usage: setup.sh main|triton
+# usage: setup.sh main|triton|bench
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3.11}
@@ -25,8 +25,21 @@ make_venv() { # FOLDER LOCKFILE
   echo "$want" >"$stamp"
 }
 
+make_command() { # .venv/bin/actverse, which works from any folder
+  echo "$PWD" >.venv/lib/python3.11/site-packages/actverse.pth
+  cat >.venv/bin/actverse <<'SHIM'
+#!/bin/sh
+exec "$(dirname "$(readlink -f "$0")")/python" -P -m deploy.cli "$@"
+SHIM
+  chmod +x .venv/bin/actverse
+}
+
 case ${1:-main} in
-main) make_venv .venv deploy/requirements/lock.txt ;;
+main)
+  make_venv .venv deploy/requirements/lock.txt
+  make_command
+  ;;
 triton) make_venv .venv-triton deploy/requirements/triton.lock.txt ;;
-*) echo "usage: $0 main|triton" >&2; exit 2 ;;
+bench) make_venv .venv-bench deploy/requirements/bench.lock.txt ;;
+*) echo "usage: $0 main|triton|bench" >&2; exit 2 ;;
 esac

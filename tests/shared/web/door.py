@@ -140,7 +140,7 @@ class Door:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, folder: Path, **settings: Any) -> Iterator[Self]:
+    def opened(cls, folder: Path, *, port: int = 0, **settings: Any) -> Iterator[Self]:
         """A door over `folder`; closed at the end."""
         made = wiring.build(Settings(data_dir=folder, **settings))
         structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
@@ -150,7 +150,8 @@ class Door:
         key = first_key(platform)
         app = create_app(platform, SERVICES)
         with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(("127.0.0.1", port))
             port = listening.getsockname()[1]
             server = uvicorn.Server(
                 uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)

@@ -1,0 +1,92 @@
+"""The operator's verbs: they look at this machine and its data folder, not through the door."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.cli.watch import terminal
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give `app` these verbs."""
+    app.command()(doctor)
+    app.command()(key)
+    app.command()(parked)
+
+
+def doctor(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False
+) -> None:
+    """Check this machine and the mesh on it; exit code 1 when something is wrong."""
+    from deploy.cli.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        _print_findings([vars(finding) for finding in findings])
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print_findings(findings: list[dict[str, object]]) -> None:
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    table.add_column("")
+    table.add_column("what", no_wrap=True)
+    table.add_column("finding", overflow="fold", ratio=1)
+    for found in findings:
+        mark = "[green]✓[/]" if found["ok"] else "[red]✗[/]"
+        text = escape(str(found["text"]))
+        if found["remedy"]:
+            text += f"\n[bold]→ {escape(str(found['remedy']))}[/]"
+        table.add_row(mark, str(found["what"]), text)
+    console = terminal()
+    console.print(table)
+    wrong = sum(not found["ok"] for found in findings)
+    console.print("[green]all well[/]" if not wrong else f"[red]{wrong} to mend[/]")
+
+
+def key(
+    user: Annotated[str, typer.Argument(help="Name of the user; made when there is none")],
+    *,
+    revoke: Annotated[bool, typer.Option(help="Make every key of the user useless")] = False,
+) -> None:
+    """Print a new API key for a user; it is shown this once, only its hash is kept."""
+    from shared import wiring
+    from shared.db import migrate
+    from shared.settings import Settings
+    from shared.web.access import new_key, revoke_keys, user_named
+
+    platform = wiring.build(Settings())
+    migrate.upgrade(platform.engine)
+    with platform.sessions.begin() as session:
+        owner = user_named(session, user)
+        said = f"{revoke_keys(session, owner)} keys revoked" if revoke else new_key(session, owner)
+    print(said)
+
+
+def parked() -> None:
+    """List the messages that were given up after too many deliveries."""
+    from shared import wiring
+    from shared.settings import Settings
+
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    for name in ("id", "queue", "deliveries"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("reason", overflow="fold", ratio=1)
+    for message in wiring.build(Settings()).broker.parked_after(0):
+        table.add_row(
+            str(message.id), message.queue, str(message.deliveries), escape(message.reason)
+        )
+    console = terminal()
+    if not table.rows:
+        console.print("nothing is parked")
+        return
+    console.print(table)
+    console.print("Each of them has failed its step: actverse retry <task> runs it again.")
