@@ -294,7 +294,7 @@ class TestProcesses:
 class TestTransactions:
     def test_an_inner_transaction_commits_with_the_outer_one(self, file: Path) -> None:
         database = Database(file)
-        with pytest.raises(LookupError), database.transaction():  # noqa: PT012 - the block is the test
+        with pytest.raises(LookupError), database.transaction():
             with database.transaction():
                 database.rows("INSERT INTO exchange VALUES ('a', 'topic')")
             raise LookupError
@@ -306,7 +306,7 @@ class TestTransactions:
         with database.transaction():
             database.rows("INSERT INTO exchange VALUES ('a', 'topic')")
             database.after_commit(lambda: rung.append("outer"))
-            with pytest.raises(LookupError), database.transaction():  # noqa: PT012 - the block is the test
+            with pytest.raises(LookupError), database.transaction():
                 database.rows("INSERT INTO exchange VALUES ('b', 'topic')")
                 database.after_commit(lambda: rung.append("inner"))
                 raise LookupError
