@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from services.model_inference import repository
 from services.model_inference.schemas import InferenceDone, InferenceWish, ServedVersion
-from shared.errors import BadInput
+from shared.errors import BadInput, Unavailable
 from shared.pipelines.vision_steps import InferenceOptions
 from shared.web.access import InCaller, InPlatform, own_task
 from shared.web.ownership import own_source
@@ -18,7 +18,11 @@ router = APIRouter(prefix="/models", tags=["models"])
 @router.get("")
 def models(platform: InPlatform, caller: InCaller) -> list[ServedVersion]:
     """Every version on the model server that is yours or everybody's, with its state."""
-    served = platform.model_server().models()
+    try:
+        served = platform.model_server().models()
+    except Unavailable as error:
+        told = f"The model server is away: {error} Try again in a moment."
+        raise Unavailable(told, retry_after_s=2) from error
     with platform.reads() as session:
         known = repository.registered(session)
     shown = []

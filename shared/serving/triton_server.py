@@ -238,7 +238,7 @@ class TritonModelServer:
             explained = Unavailable(f"{where} did not answer in time; it hangs or is overloaded.")
         elif status in ("UNAVAILABLE", "CANCELLED"):
             self._lost = client
-            explained = Unavailable(f"{where} does not answer ({said}); it will be tried again.")
+            explained = Unavailable(f"{where} does not answer ({said}).")
         return explained
 
 

@@ -127,7 +127,7 @@ class S3Storage:
             found, size = digest(temporary)
             if size != head["ContentLength"] or (expected and found != expected):
                 raise Unavailable(
-                    f"{self._uri(key)} arrived damaged or was replaced during the download. It is tried again."
+                    f"{self._uri(key)} arrived damaged or was replaced during the download."
                 )
             if sha256 is not None:
                 require_same(key, found, sha256)
@@ -207,7 +207,7 @@ class S3Storage:
         if arrived != size:
             raise Unavailable(
                 f"{path} changed while it was stored: {size} bytes before, {arrived} in "
-                f"{self._uri(key)}. It is tried again."
+                f"{self._uri(key)}."
             )
 
     def _head(self, key: str) -> Any | None:

@@ -46,7 +46,7 @@ def answers(where: str) -> Iterator[None]:
         raise Unavailable(f"The storage {where} did not take the file: {error}") from error
     except BotoCoreError as error:  # no route, refused, time-out, broken in the middle
         raise Unavailable(
-            f"The storage {where} does not answer ({type(error).__name__}). It is tried again."
+            f"The storage {where} does not answer ({type(error).__name__})."
         ) from error
 
 
@@ -64,9 +64,7 @@ def _refused(where: str, error: ClientError) -> ActverseError:
             f"The storage {where} is full ({code}). Free some space, then retry the step; nothing finished is lost."
         )
     if code in BUSY or status >= HTTP_SERVER_ERROR:
-        return Unavailable(
-            f"The storage {where} cannot answer now ({code or status}). It is tried again."
-        )
+        return Unavailable(f"The storage {where} cannot answer now ({code or status}).")
     return Terminal(
         f"The storage {where} refused the request ({code or status}): "
         f"{error.response.get('Error', {}).get('Message', '')}. Check the keys and their rights."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.local.mesh import Mesh
+from tests.stack.bomb import Bomb
 from tests.stack.conftest import data_dir
 from tests.stack.person import Person, stranger
 
@@ -238,23 +238,12 @@ def test_step_endpoints_name_the_field_too(person: Person, task_id: str, stored:
         person.post(door, body).refused(422, field)
 
 
-class Bomb:
-    """A file of weights that leaves a mark where it is opened."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.mark),)
-
-
 def test_weights_of_a_user_are_never_opened(
     person: Person, task_id: str, frames: str, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "it_ran"
-    bomb = pickle.dumps(Bomb(mark))
+    bomb = Bomb(tmp_path / "it_ran")
     kind = "application/octet-stream"
-    path = person.send(bomb, "model.pt", kind).given(201)["file_path"]
+    path = person.send(bomb.content(), "model.pt", kind).given(201)["file_path"]
     person.failed(
         person.submit(path), "video_processing", "MediaRejected", "model.pt is not a video"
     )
@@ -263,7 +252,7 @@ def test_weights_of_a_user_are_never_opened(
     assert person.post("/video/upload", copied, wait_s=30).status == 204
     user_id = person.get(f"/tasks/{task_id}").given()["user_id"]
     copy = f"files/{user_id}/models/mine/1/model.pt"
-    assert (data_dir() / copy).read_bytes() == bomb
+    assert (data_dir() / copy).read_bytes() == bomb.content()
     for weights in (path, key, copy, "mine/1", str(data_dir() / copy), "../files/mine/1"):
         wish = {"file_path": path, "options": {"training": {"weights": weights}}}
         person.post("/tasks/", wish).refused(422, "weights: there is no registered model")
@@ -277,6 +266,6 @@ def test_weights_of_a_user_are_never_opened(
     for model in (key, copy, copy.removesuffix("/model.pt"), "models/mine/1"):
         wish = {"task_id": task_id, "model_path": model}
         person.post("/deployments", wish).refused(404, "No registered model")
-    assert not mark.exists()
-    pickle.loads(bomb)
-    assert mark.exists()
+    assert not bomb.opened()
+    pickle.loads(bomb.content())
+    assert bomb.opened()  # it would have left its mark

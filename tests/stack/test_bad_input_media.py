@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli.client import Client
+from deploy.local.mesh import Mesh
 from tests.services.video_processor.films import film, tone
 from tests.stack.conftest import data_dir
 from tests.stack.person import Person
@@ -90,6 +92,15 @@ def test_a_single_step_says_the_same_with_its_status(person: Person, tmp_path: P
     person.post("/video/download", wish, wait_s=30).refused(415, "sound.mp4 holds only sound")
 
 
+def test_the_live_events_say_it_too(person: Person, client: Client, tmp_path: Path) -> None:
+    text(tmp_path / "text.mp4")
+    task_id = person.submit(person.uploaded(tmp_path / "text.mp4"))
+    told = {name: data for name, data in client.events(task_id) if data.get("state") == "FAILED"}
+    assert told["step"]["step"] == told["task"]["failed_step"] == "video_processing"
+    assert "text.mp4 is text" in told["step"]["message"]
+    assert told["task"]["message"] == told["step"]["message"]
+
+
 def test_a_file_that_lost_only_its_last_frames_is_used(person: Person, tmp_path: Path) -> None:
     film(tmp_path / "whole.mp4", frames=60, container_options={"movflags": "+faststart"})
     whole = (tmp_path / "whole.mp4").read_bytes()
@@ -113,6 +124,14 @@ def test_an_upload_that_cannot_be_a_video_is_refused_at_once(
     before = kept()
     person.send(content, name, kind).refused(status, *words)
     assert kept() == before
+
+
+def test_an_upload_keeps_to_its_folder_whatever_its_name(person: Person, tmp_path: Path) -> None:
+    content = film(tmp_path / "film.mp4").read_bytes()
+    for name, kept_as in (("../../../evil.mp4", "evil.mp4"), ("C:\\evil.mp4", "evil.mp4")):
+        path = person.send(content, name).given(201)["file_path"]
+        assert path.endswith(f"/{kept_as}")
+        assert (data_dir() / "uploads" / path.removeprefix("upload://")).is_file()
 
 
 def test_what_is_no_form_is_refused(person: Person) -> None:
@@ -141,7 +160,7 @@ def test_a_file_over_the_limit_is_refused_announced_or_not(person: Person) -> No
     assert kept() == before
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(mesh, person: Person) -> None:
+def test_an_upload_that_breaks_off_leaves_nothing(mesh: Mesh, person: Person) -> None:
     before = kept()
     head = (
         f"POST /uploads/ HTTP/1.1\r\nHost: x\r\nX-API-Key: {mesh.key}\r\nContent-Length: 100000\r\n"
