@@ -1,9 +1,10 @@
-"""Rows 1 and 2: what the promises of the mesh cost a task that does nothing."""
+"""What the promises of the mesh cost a task that does nothing."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -23,10 +24,14 @@ from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.settings import Settings
 from tests.bench import noop_service
+from tests.bench.noop_service import TASKS
+from tests.bench.rows import Effort, Row, interleaved, ratio, spread
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.001
 PATIENCE_S = 60.0
+GOAL = 1.5
+RUNS = 10  # of one side in a round; the median of them counts
 
 
 class Worker:
@@ -94,10 +99,9 @@ class Worker:
 class MeshWorker(Worker):
     """Runs a pipeline of the mesh: state, outbox, inbox, leases, progress."""
 
-    pipeline = noop_service.ONE_STEP.name
-
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "step")
+        self.pipeline = noop_service.ONE_STEP.name
 
     def _prepare(self) -> None:
         migrate.upgrade(self.platform.engine)
@@ -157,3 +161,51 @@ class BareWorker(Worker):
                 )
             )
         return time.perf_counter() - begun
+
+
+def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Row]:
+    """Two rows: nine tasks in one step, and nine steps of one task."""
+    noop_service.install()
+    with MeshWorker(folder / "noop_mesh") as mesh, BareWorker(folder / "noop_bare") as bare:
+
+        def several(worker: Worker, pipeline: str = "") -> float:
+            if isinstance(worker, MeshWorker):
+                worker.pipeline = pipeline
+            return statistics.median(worker.run() for _ in range(RUNS))
+
+        sides = {
+            "one step": lambda: several(mesh, noop_service.ONE_STEP.name),
+            "bare": lambda: several(bare),
+            "nine steps": lambda: several(mesh, noop_service.NINE_STEPS.name),
+        }
+        for side in sides.values():
+            side()
+        seconds = interleaved(effort.turns(15), sides, say)
+    bare_s = seconds["bare"]
+    told = f"{statistics.median(bare_s) * 1000:.1f} ms"
+    one, nine = (ratio(seconds[side], bare_s) for side in ("one step", "nine steps"))
+    each = (statistics.median(seconds["one step"]) - statistics.median(bare_s)) / TASKS
+    return [
+        Row(
+            f"a step of {TASKS} no-op tasks (state, outbox, inbox, progress) against a bare Celery "
+            f"chain of {TASKS} on the same broker",
+            f"at most {GOAL}x the time",
+            f"{one:.2f}x ({spread(seconds['one step'], bare_s)})",
+            one <= GOAL,
+            f"{statistics.median(seconds['one step']) * 1000:.1f} ms",
+            told,
+            f"From asking to the outcome being stored; {each * 1000:.1f} ms more a task. The bare "
+            "chain is Celery as it comes, results stored; the step stores its own in the database. "
+            "Progress is stored at most every half second, as of any work.",
+        ),
+        Row(
+            f"a pipeline of {TASKS} no-op steps against the same bare chain",
+            "told, no goal",
+            f"{nine:.2f}x ({spread(seconds['nine steps'], bare_s)})",
+            None,
+            f"{statistics.median(seconds['nine steps']) * 1000:.1f} ms",
+            told,
+            "Between two steps lies an event: outbox, topic, inbox, dispatch, and a second event "
+            "for whoever listens.",
+        ),
+    ]
