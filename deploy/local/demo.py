@@ -22,7 +22,8 @@ from deploy.cli.client import Client, Refused, address
 from deploy.cli.watch import table_of, watch
 from deploy.local import triton
 from deploy.local.annotator import Annotator, classes_of
-from deploy.local.mesh import STATE_FILE, Mesh
+from deploy.local.mesh import Mesh
+from deploy.local.state import STATE_FILE
 from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
 

@@ -127,12 +127,12 @@ class Mesh:
             "ACTVERSE_MODEL_SERVER": self._start_triton(),
             "YOLO_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
-            # a worker that is asked to end gives its work back at once; it will go on from there
-            "REMAP_SIGTERM": "SIGQUIT",
         }
         self.supervisor.add("gateway", ["shared.web.serve", "api_gateway", *_with_api()], env)
         for service in atlas.services():
-            self.supervisor.add(service, ["shared.flow.worker", service], env)
+            worker = ["shared.flow.worker", service]
+            # gives its work back at once, uncounted; the next one goes on from there
+            self.supervisor.add(service, worker, env, ends_by=signal.SIGQUIT)
         self.supervisor.add("beat", ["shared.flow.beat"], env)
         self.supervisor.add("clock", ["shared.flow.clock"], env)
         self._install_global_model({**os.environ, **env})

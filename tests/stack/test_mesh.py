@@ -20,6 +20,7 @@ from deploy.local import mesh as mesh_module
 from deploy.local import triton
 from deploy.local.annotator import Annotator
 from deploy.local.mesh import ROOT, Mesh
+from deploy.local.state import STATE_FILE
 from shared.bus.sqlite_database import Database
 from shared.settings import Settings
 from tests.stack.conftest import FAST
@@ -131,7 +132,7 @@ def test_a_mesh_that_is_stopped_gives_its_work_back_and_leaves_nothing(
 ) -> None:
     task_id, _ = _submit(launcher, arena)
     witness.wait_for(task_id, Moment("model_training", "train"))
-    state = launcher.data / mesh_module.STATE_FILE
+    state = launcher.data / STATE_FILE
     region = triton.REGION.format(json.loads(state.read_text())["triton_port"])
     assert list(triton.SHARED_MEMORY.glob(f"{region}*"))
     assert launcher.end(signal.SIGTERM) == 0
