@@ -61,10 +61,13 @@ def train_plainly(data: Dataset, settings: TrainingSettings, work: Path) -> floa
 
     plain = ultralytics(work.parent / ".ultralytics")
     from ultralytics.models.yolo.detect import DetectionTrainer
+    from ultralytics.utils.torch_utils import strip_optimizer
 
     class Plain(DetectionTrainer):
         def final_eval(self) -> None:
-            """The mesh evaluates in a step of its own."""
+            """As it comes, without the last validation: the mesh has a step of its own for it."""
+            for weights in (self.last, self.best):
+                strip_optimizer(weights)
 
     overrides = UltralyticsTrainer()._settings(settings, len(data.train))
     begun = time.perf_counter()

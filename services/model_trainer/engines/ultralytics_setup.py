@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.model_trainer.errors import WeightsDamaged
@@ -48,13 +50,20 @@ def prepare_ultralytics(config: Path) -> None:
     LOGGER.setLevel(logging.WARNING)
 
 
-def check_readable(weights: Path) -> None:
-    """Raise `WeightsDamaged` unless a detector can be read from `weights`."""
-    from ultralytics.nn.tasks import load_checkpoint
-
+@contextmanager
+def told_when_damaged(weights: Path) -> Iterator[None]:
+    """Raise `WeightsDamaged` when the block, which reads a detector from `weights`, cannot."""
     try:
-        load_checkpoint(weights)
+        yield
     except Exception as error:  # a damaged pickle fails in any way it likes
         raise WeightsDamaged(
             f"No detector can be read from {weights}. Choose other weights, or restore the file."
         ) from error
+
+
+def check_readable(weights: Path) -> None:
+    """Raise `WeightsDamaged` unless a detector can be read from `weights`."""
+    from ultralytics.nn.tasks import load_checkpoint
+
+    with told_when_damaged(weights):
+        load_checkpoint(weights)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from services.model_trainer.engines.checkpoints import Checkpoint, Checkpoints
+from services.model_trainer.engines.curves import draw_curves
 from services.model_trainer.engines.dataset import Dataset
 from services.model_trainer.engines.epoch_table import keep_epochs, map50_95_of
 from services.model_trainer.engines.port import Trained
 from services.model_trainer.engines.training_watch import TrainingWatch
-from services.model_trainer.engines.ultralytics_setup import check_readable, prepare_ultralytics
+from services.model_trainer.engines.ultralytics_setup import prepare_ultralytics, told_when_damaged
 from services.model_trainer.engines.verdict import doubts, why_best
 from services.model_trainer.errors import TrainingFailed, WeightsDamaged
 from shared.events.settings import TrainingSettings
@@ -64,8 +65,6 @@ class UltralyticsTrainer:
             if start is not None:
                 message = f"going on after epoch {start.epoch} of {settings.epochs}"
                 report(start.epoch / settings.epochs, message)
-            else:
-                check_readable(weights)
             watch = TrainingWatch(
                 checkpoints,
                 start,
@@ -150,6 +149,10 @@ def _run(overrides: dict[str, Any], watch: TrainingWatch) -> None:
     from ultralytics.utils.callbacks import get_default_callbacks
 
     class Run(DetectionTrainer):
+        def setup_model(self) -> Any:
+            with told_when_damaged(Path(overrides["model"])):
+                return super().setup_model()
+
         def final_eval(self) -> None:
             """Not here: evaluation is a step of its own, and the best model is stripped below."""
 
@@ -219,10 +222,8 @@ def _strip(checkpoint: Path, model: Path) -> None:
 
 
 def _plot(table: Path) -> None:
-    from ultralytics.utils.plotting import plot_results
-
     try:
-        plot_results(file=table)
+        draw_curves(table, table.with_suffix(".png"))
     except Exception:  # a picture is no reason to lose a trained model
         log.warning("no plot could be made of %s", table, exc_info=True)
 
