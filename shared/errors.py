@@ -123,7 +123,8 @@ def explained(error: BaseException) -> ActverseError:
     if isinstance(error, ActverseError):
         return error
     if isinstance(error, OSError) and error.errno in DISK_FULL:
-        where = f" while writing {error.filename}" if error.filename else ""
+        written = error.filename2 or error.filename  # a copy names its source first
+        where = f" while writing {written}" if written else ""
         return OutOfSpace(
             f"The disk is full{where}. Free some space, then retry the step; nothing finished is lost."
         )

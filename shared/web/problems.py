@@ -30,6 +30,7 @@ from shared.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+NO_ROOM = ("disk is full", "No space left on device")  # SQLite's words, and PostgreSQL's
 log = structlog.get_logger()
 
 
@@ -101,9 +102,16 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(BrokerError)
+    def servers(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, told(request, error))
+
     @app.exception_handler(Exception)
     def others(request: Request, error: Exception) -> JSONResponse:
-        return answer(request, told(request, error))
+        # the framework raises it again, and the server then drops the connection: say so, or the
+        # caller's next request meets a closed one
+        response = answer(request, told(request, error))
+        response.headers["Connection"] = "close"
+        return response
 
 
 def told(request: Request, error: Exception) -> ActverseError:
@@ -112,6 +120,11 @@ def told(request: Request, error: Exception) -> ActverseError:
         return error
     if isinstance(error, OperationalError):
         log.warning("web.database.away", error=str(error.orig))
+        if any(words in str(error.orig) for words in NO_ROOM):
+            return OutOfSpace(
+                "The disk of the database is full, so nothing new is taken; what runs is not lost. "
+                "Free some space, then send this again."
+            )
         return Unavailable("The database does not answer; try again in a moment.")
     if isinstance(error, BrokerError):
         log.warning("web.broker.away", error=str(error))

@@ -7,6 +7,7 @@ import logging
 import pytest
 import structlog
 from fastapi import APIRouter
+from sqlalchemy import create_engine, text
 
 from shared import log
 from shared.errors import OutOfSpace, Unavailable
@@ -29,6 +30,12 @@ def broken(door: Door) -> None:
     def disk() -> None:
         raise OSError(28, "No space left on device", "/data/x")
 
+    @router.get("/broken/database")
+    def database() -> None:
+        with create_engine("sqlite://").begin() as connection:
+            connection.execute(text("PRAGMA max_page_count = 2"))
+            connection.execute(text("CREATE TABLE big AS SELECT zeroblob(100000)"))
+
     @router.get("/broken/later")
     def later() -> None:
         raise Unavailable("Triton does not answer.", retry_after_s=17.4)
@@ -50,6 +57,7 @@ CASES = [
     ("GET", "/tasks/none", {}, 404, "NotFound"),
     ("GET", "/broken/code", {}, 500, "Internal"),
     ("GET", "/broken/disk", {}, 507, "OutOfSpace"),
+    ("GET", "/broken/database", {}, 507, "OutOfSpace"),
     ("GET", "/broken/later", {}, 503, "Unavailable"),
     ("GET", "/tasks/", {"headers": {"Authorization": "Bearer x"}}, 401, "Unauthorised"),
 ]
