@@ -50,6 +50,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder = app.state.platform.storage.local("uploads/new").parent
     await asyncio.to_thread(uploads.forget_broken, folder)
     machine.prime()
+    app.state.pulse = stream.pulse(app.state.platform)
     yield
 
 
@@ -254,6 +255,7 @@ def status(platform: InPlatform, caller: InCaller, task_id: str) -> StatusView:
     responses={**responses(404), 200: stream.ANSWER},
 )
 def status_events(
+    request: Request,
     platform: InPlatform,
     caller: InCaller,
     task_id: str,
@@ -263,7 +265,8 @@ def status_events(
     with platform.reads() as session:
         own_task(session, caller, task_id)
     return EventSourceResponse(
-        stream.task_events(platform, task_id, last_event_id), ping=stream.HEARTBEAT_S
+        stream.task_events(platform, request.app.state.pulse, task_id, last_event_id),
+        ping=stream.HEARTBEAT_S,
     )
 
 

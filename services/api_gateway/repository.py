@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.api_gateway.errors import BadCursor, KeyReused
@@ -204,6 +204,11 @@ def events_after(session: Session, task_id: str, position: int) -> tuple[list[Ta
         )
     )
     return events, ended
+
+
+def newest_event(session: Session) -> int:
+    """The number of the newest event of any task; 0 before the first."""
+    return session.scalar(select(func.max(TaskEvent.id))) or 0
 
 
 def output(session: Session, task_id: str, name: str) -> Output | None:

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from sse_starlette import ServerSentEvent
 
 from services.api_gateway import repository
+from services.api_gateway.pulse import Pulse
 from shared.db.models import TaskEvent
 from shared.platform import Platform
 
-LOOK_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
 ANSWER = {
     "description": "The stream; it ends with the task",
@@ -29,11 +29,22 @@ ANSWER = {
 }
 
 
+def pulse(platform: Platform) -> Pulse:
+    """What tells the readers of this process that something has happened."""
+
+    def newest() -> int:
+        with platform.reads() as session:
+            return repository.newest_event(session)
+
+    return Pulse(newest)
+
+
 async def task_events(
-    platform: Platform, task_id: str, position: int
+    platform: Platform, news: Pulse, task_id: str, position: int
 ) -> AsyncIterator[ServerSentEvent]:
     """Every event since `position`, then live ones, until the task has ended."""
     while True:
+        seen = news.seen
         events, ended = await asyncio.to_thread(_look, platform, task_id, position)
         for event in events:
             position = event.id
@@ -44,7 +55,7 @@ async def task_events(
             yield ServerSentEvent(event="end", data=json.dumps({"task_id": task_id}))
             return
         if not events:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await news.beyond(seen)
 
 
 def _look(platform: Platform, task_id: str, position: int) -> tuple[list[TaskEvent], bool]:

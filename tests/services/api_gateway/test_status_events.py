@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api_gateway import stream
+from services.api_gateway import pulse, stream
 from shared.errors import MediaRejected
 from tests.shared.web.door import Door
 
@@ -69,7 +69,7 @@ def test_a_live_reader_sees_every_step_of_progress(door, ann) -> None:
     task_id = door.submit("ann")
     steps = 4
     worker = threading.Thread(
-        target=live, args=(door, task_id, steps, 2 * stream.LOOK_EVERY_S), daemon=True
+        target=live, args=(door, task_id, steps, 2 * pulse.LOOK_EVERY_S), daemon=True
     )
     worker.start()
     seen = [data["progress"] for _, name, data in read(ann, task_id) if name == "progress"]
