@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -67,14 +66,7 @@ def main() -> int:
         os.environ["ACTVERSE_DATA_DIR"] = str(Path(folder) / "data")
         os.environ["ACTVERSE_MODEL__REPOSITORY"] = str(Path(folder) / "triton_models")
         with Mesh(Settings(), port=triton.free_ports(1)[0]) as mesh:
-            stopped = threading.Event()
-            watcher = threading.Thread(target=mesh.watch, args=(stopped,))
-            watcher.start()
-            try:
-                shares = measure(mesh)
-            finally:
-                stopped.set()
-                watcher.join()
+            shares = measure(mesh)
     return 0 if shares["total"] < AIM else 1
 
 
