@@ -10,7 +10,6 @@ import threading
 import time
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from shared import log, wiring
 from shared.flow import sweeper
@@ -35,8 +34,8 @@ def run(platform: Platform, stopped: threading.Event) -> None:
             if time.monotonic() - forgotten >= FORGET_EVERY_S:
                 forgotten = time.monotonic()
                 sweeper.forget_old(platform)
-        except (DBAPIError, OSError) as error:  # the server will be back; nothing is lost meanwhile
-            logger.warning("clock.round.failed", error=str(error))
+        except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
+            logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
 
 
 def main() -> None:

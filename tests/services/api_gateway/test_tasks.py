@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from shared.db.models import Outgoing, Task
 from shared.errors import MediaRejected
+from shared.flow import sweeper
 from tests.shared.web.door import VIDEO_URL, Door
 
 WISH = {"file_path": VIDEO_URL, "options": {"num_frames": 12, "labeler": "auto"}}
@@ -134,6 +135,17 @@ def test_a_task_is_cancelled_once(door, ann) -> None:
     assert ann.get(f"/status/{task_id}").json()["state"] == "CANCELLED"
     again = ann.post(f"/tasks/{task_id}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "Conflict")
+
+
+def test_a_task_is_cancelled_although_the_broker_is_away(door, ann, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(sweeper, "revoke", away)
+    task_id = door.submit("ann")
+    door.begin(task_id)
+    assert ann.post(f"/tasks/{task_id}/cancel").status_code == 202
+    assert ann.get(f"/status/{task_id}").json()["state"] == "CANCELLED"
 
 
 def test_a_failed_task_goes_on_from_the_failed_step(door, ann) -> None:
