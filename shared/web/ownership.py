@@ -38,7 +38,12 @@ def own_key(session: Session, caller: Caller, key: str) -> str:
 
 
 def own_file(session: Session, storage: Storage, caller: Caller, key: str) -> str:
-    """`key` itself, if it is the caller's and something lies there."""
+    """The key of a stored file or an upload, if it is the caller's and something lies there."""
+    scheme, found, rest = key.partition("://")
+    if found and scheme.lower() != UPLOAD:
+        shown = without_secrets(key[:200])
+        raise BadInput(f"{shown!r} is not stored here; fetch it with POST /video/download first.")
+    key = f"uploads/{rest}" if found else key
     if not storage.exists(own_key(session, caller, checked_key(key))):
         raise NotFound(f"Nothing is stored under {key!r}.")
     return key

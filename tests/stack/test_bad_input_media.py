@@ -134,6 +134,16 @@ def test_an_upload_keeps_to_its_folder_whatever_its_name(person: Person, tmp_pat
         assert (data_dir() / "uploads" / path.removeprefix("upload://")).is_file()
 
 
+def test_frames_are_taken_from_an_upload_but_not_from_a_link(
+    person: Person, tmp_path: Path
+) -> None:
+    wish = {"file_path": person.uploaded(film(tmp_path / "film.mp4")), "num_frames": 3}
+    assert person.post("/video/extract-frames", wish, wait_s=30).given()["frames"] == 3
+    wish["file_path"] = "https://example.org/film.mp4?token=s3cret"
+    answer = person.post("/video/extract-frames", wish)
+    assert "s3cret" not in answer.refused(400, "is not stored here", "POST /video/download").told
+
+
 def test_what_is_no_form_is_refused(person: Person) -> None:
     raw = {"content": b"\x00\x00\x00\x18ftyp", "headers": {"Content-Type": "video/mp4"}}
     answer = person.ask("POST", "/uploads/", **raw)
