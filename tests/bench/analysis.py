@@ -69,7 +69,7 @@ def measure_speed(folder: Path, effort: Effort, say: Callable[[str], None]) -> l
             measured >= 1.0,
             f"{ours_fps:.1f} frames/s",
             f"{yolo_fps:.1f} frames/s",
-            "The same ONNX file, confidence and IoU. Imports and the loading of the model are in "
+            "The same ONNX file, square input, confidence and IoU. Imports and the loading of the model are in "
             "neither figure; tracking, csv and json are in ours only.",
         )
     ]

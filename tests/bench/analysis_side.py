@@ -54,7 +54,7 @@ def _yolo(onnx: Path, size: int, settings: Path) -> Any:
     import numpy as np
 
     model = ultralytics(settings).YOLO(str(onnx), task="detect")
-    model.predict(np.zeros((size, size, 3), np.uint8), imgsz=size, verbose=False)  # loads it
+    model.predict(np.zeros((size, size, 3), np.uint8), imgsz=size, rect=False, verbose=False)
     return model
 
 
@@ -68,6 +68,7 @@ def predict(onnx: Path, video: Path, size: int, out: Path) -> float:
         imgsz=size,
         conf=SETTINGS.confidence,
         iou=SETTINGS.iou,
+        rect=False,  # the exported network takes squares only
         save=True,
         verbose=False,
         project=str(out),
