@@ -81,7 +81,9 @@ class OutboxBus:
             return
         own, session.info[_OWN] = session.info[_OWN], _Own()
         try:
-            self._send(own.rows if own.certain else self._stored([row[0] for row in own.rows]))
+            rows = own.rows if own.certain else self._stored([row[0] for row in own.rows])
+            # somebody waits for what is requested; facts are for whoever listens
+            self._send(sorted(rows, key=lambda row: "_REQUESTED" not in row[1]))
         except (OperationalError, OSError) as error:  # the relay process will send them
             log.warning("bus.relay.postponed", error=str(error))
 

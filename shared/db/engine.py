@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 30_000
+PAUSES_S = (0.0002,) * 10 + (0.0005,) * 10 + (0.001,) * 10
 
 
 def open_engine(url: str) -> Engine:
@@ -37,7 +40,30 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Writers take the lock at once: a lock upgraded in the middle fails instead of waiting."""
     mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if not _begun(connection.connection.driver_connection, f"BEGIN {mode}"):
+        connection.exec_driver_sql(f"BEGIN {mode}")  # waits, or fails as SQLAlchemy's users expect
+
+
+def _begun(sqlite: Any, statement: str) -> bool:
+    """Begin, or ask for the lock again and again for some milliseconds.
+
+    SQLite itself asks again after 1, 2, 5, 10 ... 100 ms, which is long beside our transactions: they
+    take a part of a millisecond, and an event lets two processes write at the same moment.
+    """
+    sqlite.execute("PRAGMA busy_timeout=0")
+    try:
+        for pause_s in PAUSES_S:
+            try:
+                sqlite.execute(statement)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(pause_s)
+            else:
+                return True
+        return False
+    finally:
+        sqlite.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 def writers(engine: Engine) -> sessionmaker[Session]:

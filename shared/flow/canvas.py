@@ -14,14 +14,14 @@ from shared.pipelines.dsl import Parallel, Step, Work
 def canvas(app: Celery, step: Step, ref: WorkRef, job: dict[str, Any]) -> Signature:
     """Compile `step`; `job` goes to the first task, or to all of a leading `parallel`."""
     works = step.works()
-
+    carried = ref.model_dump()
     told = {"argsrepr": f"(task {ref.task_id})", "kwargsrepr": f"{{attempt {ref.attempt}}}"}
 
     def signature(work: Work, *, first: bool, in_header: bool = False) -> Signature:
         return app.signature(
             f"{step.service}.{work.task}",
             args=(job,) if first else (),
-            kwargs={"ref": ref.model_dump(), "last": work is works[-1]},
+            kwargs={"ref": carried, "last": work is works[-1]},
             queue=step.service,
             task_id=f"{ref.token}.{work.task}",
             # only a chord asks for results; what else wants to know them looks into the database
@@ -29,6 +29,10 @@ def canvas(app: Celery, step: Step, ref: WorkRef, job: dict[str, Any]) -> Signat
             **told,  # for people who look at messages; Celery would spell out every argument
         )
 
+    if not any(isinstance(item, Parallel) for item in step.run):
+        # What Celery's own chain comes to, without the copies that it makes of every link.
+        head, *rest = (signature(work, first=work is works[0]) for work in works)
+        return head.set(chain=rest[::-1]) if rest else head
     links: list[Signature] = []
     for index, item in enumerate(step.run):
         first = index == 0

@@ -10,6 +10,7 @@ from shared.db.models import StepRun, Task, WorkRun, now
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
+from shared.flow.statements import RUN
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
@@ -48,16 +49,17 @@ def submit(
 
 def _add_runs(session: Session, task: Task, steps: tuple[Step, ...], *, attempt: int) -> None:
     names = [s.name for s in atlas.PIPELINES[task.pipeline].steps]
-    for step in steps:
-        session.add(
-            StepRun(
-                task_id=task.id,
-                name=step.name,
-                service=step.service,
-                position=names.index(step.name),
-                attempt=attempt,
-            )
-        )
+    rows = [
+        {
+            "task_id": task.id,
+            "name": step.name,
+            "service": step.service,
+            "position": names.index(step.name),
+            "attempt": attempt,
+        }
+        for step in steps
+    ]
+    session.connection().execute(RUN.insert(), rows)
 
 
 def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:

@@ -38,10 +38,12 @@ def prepare_ultralytics(config: Path) -> None:
     logger = logging.getLogger("ultralytics")
     known = list(logger.handlers)
 
+    from ultralytics.nn import tasks
     from ultralytics.utils import LOGGER, SETTINGS
     from ultralytics.utils.events import events
 
     events.enabled = False
+    tasks.SAFE_LOAD = True  # the environment is read once, maybe before we came
     # in memory only: through its own door this would be written to the settings file
     dict.update(SETTINGS, dict.fromkeys((*TRACKERS, "sync", "vscode_msg", "openvino_msg"), False))
     for handler in [each for each in LOGGER.handlers if each not in known]:

@@ -39,7 +39,7 @@ def test_a_run_that_is_over_is_not_sent_again(mesh: ProbeMesh) -> None:
 
 
 def test_an_event_that_nobody_will_ever_understand_fails_its_step_at_once(mesh: ProbeMesh) -> None:
-    task_id = mesh.submit(first={"work_s": 1.0})
+    task_id = mesh.submit(first={"work_s": 10.0})
     body = {"task_id": task_id, "nonsense": True}
     with mesh.platform.celery.producer_or_acquire() as producer:
         headers = {"event": "EVENT_PROBE_REQUESTED"}
