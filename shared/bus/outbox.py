@@ -21,6 +21,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from shared.db.base import table
+from shared.db.direct import Direct, Prepared, transaction
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
 
@@ -32,12 +33,33 @@ log = structlog.get_logger()
 Row = tuple[int, str, dict[str, Any]]  # id, name of the event, its body
 _OWN = "events_to_send"  # in the `info` of a session
 _OUTBOX, _INBOX = table(Outgoing), table(Incoming)
-_STORE = _OUTBOX.insert().returning(_OUTBOX.c.id)
-_HANDLED = select(_INBOX.c.at).where(
-    _INBOX.c.consumer == bindparam("consumer"), _INBOX.c.event_id == bindparam("event_id")
+_STORE = Prepared(
+    _OUTBOX.insert()
+    .values(
+        event_id=bindparam("event"),
+        name=bindparam("named"),
+        task_id=bindparam("task"),
+        body=bindparam("content"),
+        created_at=bindparam("at"),
+        due_at=bindparam("due"),
+        tries=0,
+    )
+    .returning(_OUTBOX.c.id)
+)
+_SENT = Prepared(
+    update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("moment"))
+)
+_HANDLED = Prepared(
+    select(_INBOX.c.at).where(
+        _INBOX.c.consumer == bindparam("who"), _INBOX.c.event_id == bindparam("event")
+    )
+)
+_HANDLE = Prepared(
+    _INBOX.insert().values(
+        consumer=bindparam("who"), event_id=bindparam("event"), at=bindparam("moment")
+    )
 )
 _ROWS = select(Outgoing.id, Outgoing.name, Outgoing.body).order_by(Outgoing.id)
-_SENT = update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("at"))
 
 
 @dataclass
@@ -59,21 +81,20 @@ class OutboxBus:
         """Store `event` with the transaction; send it right after the commit."""
         body = event.model_dump(mode="json")
         at = now()
-        row = {
-            "event_id": event.event_id,
-            "name": event.name,
-            "task_id": event.task_id,
-            "body": body,
-            "created_at": at,
-            "due_at": at + COMMITTER_FIRST,
-            "tries": 0,
-        }
-        stored = session.connection().execute(_STORE, row).scalar_one()
+        stored = Direct(session.connection()).run(
+            _STORE,
+            event=event.event_id,
+            named=event.name,
+            task=event.task_id,
+            content=body,
+            at=at,
+            due=at + COMMITTER_FIRST,
+        )
         if _OWN not in session.info:
             session.info[_OWN] = _Own()
             sa_event.listen(session, "after_commit", self._after_commit)
             sa_event.listen(session, "after_soft_rollback", _after_rollback)
-        session.info[_OWN].rows.append((stored, event.name, body))
+        session.info[_OWN].rows.append((stored.all[0].id, event.name, body))
 
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
@@ -124,10 +145,14 @@ class OutboxBus:
         return len(sent)
 
     def _settle(self, sent: list[int], failed: dict[int, str]) -> None:
+        if sent:
+            moment = now()
+            with transaction(self._sessions.kw["bind"]) as direct:
+                for row_id in sent:
+                    direct.run(_SENT, row=row_id, moment=moment)
+        if not failed:
+            return
         with self._sessions.begin() as session:
-            if sent:
-                at = now()
-                session.connection().execute(_SENT, [{"row": row_id, "at": at} for row_id in sent])
             for row_id, error in failed.items():
                 row = session.get_one(Outgoing, row_id)
                 wait_s = min(2.0**row.tries, LONGEST_WAIT_S)
@@ -150,9 +175,8 @@ def first_time(session: Session, consumer: str, event_id: str) -> bool:
 
     Runs in the transaction of the effect: either both are stored or none.
     """
-    values = {"consumer": consumer, "event_id": event_id}
-    connection = session.connection()
-    if connection.execute(_HANDLED, values).first() is not None:
+    direct = Direct(session.connection())
+    if direct.run(_HANDLED, who=consumer, event=event_id).first is not None:
         return False
-    connection.execute(_INBOX.insert(), values | {"at": now()})
+    direct.run(_HANDLE, who=consumer, event=event_id, moment=now())
     return True

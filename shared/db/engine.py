@@ -40,12 +40,16 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Writers take the lock at once: a lock upgraded in the middle fails instead of waiting."""
     mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    if not _begun(connection.connection.driver_connection, f"BEGIN {mode}"):
-        connection.exec_driver_sql(f"BEGIN {mode}")  # waits, or fails as SQLAlchemy's users expect
+    try:
+        begin_sqlite(connection.connection.driver_connection, f"BEGIN {mode}")
+    except sqlite3.Error:
+        connection.exec_driver_sql(
+            f"BEGIN {mode}"
+        )  # fails as SQLAlchemy's users expect, if it does
 
 
-def _begun(sqlite: Any, statement: str) -> bool:
-    """Begin, or ask for the lock again and again for some milliseconds.
+def begin_sqlite(sqlite: Any, statement: str) -> None:
+    """Begin; if somebody writes, ask for the lock again and again.
 
     SQLite itself asks again after 1, 2, 5, 10 ... 100 ms, which is long beside our transactions: they
     take a part of a millisecond, and an event lets two processes write at the same moment.
@@ -57,13 +61,13 @@ def _begun(sqlite: Any, statement: str) -> bool:
                 sqlite.execute(statement)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    return False
+                    raise
                 time.sleep(pause_s)
             else:
-                return True
-        return False
+                return
     finally:
         sqlite.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    sqlite.execute(statement)  # now SQLite's own patience
 
 
 def writers(engine: Engine) -> sessionmaker[Session]:

@@ -15,7 +15,6 @@ def canvas(app: Celery, step: Step, ref: WorkRef, job: dict[str, Any]) -> Signat
     """Compile `step`; `job` goes to the first task, or to all of a leading `parallel`."""
     works = step.works()
     carried = ref.model_dump()
-    told = {"argsrepr": f"(task {ref.task_id})", "kwargsrepr": f"{{attempt {ref.attempt}}}"}
 
     def signature(work: Work, *, first: bool, in_header: bool = False) -> Signature:
         return app.signature(
@@ -26,7 +25,8 @@ def canvas(app: Celery, step: Step, ref: WorkRef, job: dict[str, Any]) -> Signat
             task_id=f"{ref.token}.{work.task}",
             # only a chord asks for results; what else wants to know them looks into the database
             ignore_result=not in_header,
-            **told,  # for people who look at messages; Celery would spell out every argument
+            argsrepr="(job)",  # Celery would spell it out, every time, for whoever looks
+            kwargsrepr="{ref}",
         )
 
     if not any(isinstance(item, Parallel) for item in step.run):

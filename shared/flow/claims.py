@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.flow import holder, ledger
 from shared.flow.statements import FINISH, TAKE
@@ -73,26 +73,24 @@ class Superseded:
 Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
 
 
-def claim_fresh(
-    connection: Connection, ref: WorkRef, step: Step, task: str, lease_s: float
-) -> bool:
+def claim_fresh(direct: Direct, ref: WorkRef, step: Step, task: str, lease_s: float) -> bool:
     """Take `task` if nobody ever had it and its step goes on; else change nothing: see `claim`."""
     at = now()
-    values = {
-        "run": ref.step_run_id,
-        "token": ref.token,
-        "work": task,
-        "holder": holder.me(),
-        "until": at + timedelta(seconds=lease_s),
-        "at": at,
-    }
     try:
-        taken = connection.execute(TAKE, values).first() is not None
+        taken = direct.run(
+            TAKE,
+            run=ref.step_run_id,
+            token=ref.token,
+            work=task,
+            holder=holder.me(),
+            until=at + timedelta(seconds=lease_s),
+            at=at,
+        )
     except IntegrityError:  # at this very moment somebody else did
         return False
-    if taken and task in step.opening():
-        ledger.started(connection, ref.step_run_id, step)
-    return taken
+    if taken.first and task in step.opening():
+        ledger.started(direct, ref.step_run_id, step)
+    return taken.first is not None
 
 
 def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float) -> Claim:
@@ -110,7 +108,7 @@ def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float)
             WorkRun(step_run_id=run.id, task=task, holder=holder.me(), held_until=until, tries=1)
         )
         session.flush()
-        ledger.started(session.connection(), run.id, step)
+        ledger.started(Direct(session.connection()), run.id, step)
         return Taken(tries=1)
     if work.state == State.SUCCEEDED:
         return AlreadyDone(job=work.job or {})
@@ -132,13 +130,7 @@ def release(session: Session, ref: WorkRef, task: str) -> None:
         work.holder = work.held_until = None
 
 
-def finish(connection: Connection, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
+def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
     """Store the result; False when the step has gone on without us."""
-    values = {
-        "run": ref.step_run_id,
-        "token": ref.token,
-        "work": task,
-        "result": job,
-        "at": now(),
-    }
-    return connection.execute(FINISH, values).rowcount == 1
+    run, at = ref.step_run_id, now()
+    return direct.run(FINISH, run=run, token=ref.token, work=task, result=job, at=at).count == 1

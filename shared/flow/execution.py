@@ -9,8 +9,8 @@ import structlog
 from celery import Celery
 from celery import Task as CeleryTask
 from celery.exceptions import Reject, Retry
-from sqlalchemy import Connection
 
+from shared.db.direct import Direct, transaction
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
 from shared.flow.background import background
@@ -147,35 +147,35 @@ def _ended_well(
     side, run_id = background(platform.settings.worker.lease_s / 3), ref.step_run_id
     if last:
         with platform.sessions.begin() as session:
-            _finish(session.connection(), ref, task, job)
+            _finish(Direct(session.connection()), ref, task, job)
             run = ledger.RunKey(run_id, ref.task_id, ref.step, ref.attempt)
             ledger.completed(session, platform.bus, run, step, job)
         side.bar_is_moved(run_id)
         return
     every_s = platform.settings.worker.report_every_s
     due = side.bar_is_due(run_id, every_s)
-    with platform.engine.begin() as connection:
-        _finish(connection, ref, task, job)
+    with transaction(platform.engine) as direct:
+        _finish(direct, ref, task, job)
         if due:
-            advance(connection, run_id, step.weights())
+            advance(direct, run_id, step.weights())
     if not due:
         side.owe(run_id, every_s, lambda: _advance(platform, run_id, step))
 
 
-def _finish(connection: Connection, ref: WorkRef, task: str, job: dict[str, Any]) -> None:
-    if not claims.finish(connection, ref, task, job):
+def _finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> None:
+    if not claims.finish(direct, ref, task, job):
         raise StepEnded(f"{task} was superseded while it ran")
 
 
 def _advance(platform: Platform, step_run_id: int, step: Step) -> None:
-    with platform.engine.begin() as connection:
-        advance(connection, step_run_id, step.weights())
+    with transaction(platform.engine) as direct:
+        advance(direct, step_run_id, step.weights())
 
 
 def _claim(platform: Platform, ref: WorkRef, step: Step, task: str) -> claims.Claim:
     lease_s = platform.settings.worker.lease_s
-    with platform.engine.begin() as connection:
-        if claims.claim_fresh(connection, ref, step, task, lease_s):
+    with transaction(platform.engine) as direct:
+        if claims.claim_fresh(direct, ref, step, task, lease_s):
             return claims.Taken(tries=1)
     with platform.sessions.begin() as session:
         return claims.claim(session, ref, step, task, lease_s)

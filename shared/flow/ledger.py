@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from shared.bus.port import EventBus
 from shared.db.base import Base
+from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, now
 from shared.errors import ActverseError
 from shared.events import lifecycle
@@ -43,14 +44,11 @@ def request(task: Task, step: Step) -> DomainEvent:
 
 def note(session: Session, task_id: str, step: str | None, kind: str, **data: Any) -> None:
     """Tell the watchers of a task, which is stored already."""
-    _note(session.connection(), task_id, step, kind, data)
+    _note(Direct(session.connection()), task_id, step, kind, data)
 
 
-def _note(
-    connection: Connection, task_id: str, step: str | None, kind: str, data: dict[str, Any]
-) -> None:
-    row = {"task_id": task_id, "step": step, "kind": kind, "data": data, "at": now()}
-    connection.execute(NOTE, row)
+def _note(direct: Direct, task_id: str, step: str | None, kind: str, data: dict[str, Any]) -> None:
+    direct.run(NOTE, task=task_id, step=step, kind=kind, data=data, at=now())
 
 
 def latest_runs(session: Session, task_id: str) -> list[StepRun]:
@@ -121,11 +119,11 @@ def enqueue(
     comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
     parts of a leading `parallel` perhaps only some were sent.
     """
-    connection = session.connection()
-    task = connection.execute(OWNER, {"task": event.task_id}).one_or_none()
+    direct = Direct(session.connection())
+    task = direct.run(OWNER, task=event.task_id).first
     if task is None or task.state in ENDED:
         return None
-    run = connection.execute(NEWEST, {"task": task.id, "step": step.name}).one_or_none()
+    run = direct.run(NEWEST, task=task.id, step=step.name).first
     if run is None:
         return None
     resendable = {State.QUEUED, State.RUNNING} if again else {State.QUEUED}
@@ -143,17 +141,16 @@ def enqueue(
     return Enqueued(run.id, run.attempt, token, task.user_id, task.pipeline) if moved else None
 
 
-def started(connection: Connection, step_run_id: int, step: Step) -> None:
+def started(direct: Direct, step_run_id: int, step: Step) -> None:
     """The first task of the step has begun."""
     at = now()
     deadline = at + timedelta(seconds=step.deadline_s)
-    begun = connection.execute(BEGIN, {"run": step_run_id, "at": at, "deadline": deadline})
-    run = begun.one_or_none()
+    run = direct.run(BEGIN, run=step_run_id, at=at, deadline=deadline).first
     if run is None:
         return
-    connection.execute(BEGIN_TASK, {"task": run.task_id, "at": at})
+    direct.run(BEGIN_TASK, task=run.task_id, at=at)
     data = {"state": State.RUNNING, "attempt": run.attempt}
-    _note(connection, run.task_id, run.name, "state", data)
+    _note(direct, run.task_id, run.name, "state", data)
 
 
 def completed(
@@ -164,7 +161,7 @@ def completed(
     results: dict[str, Any],
 ) -> None:
     """The last task of the step is done: publish the fact, and what it leads to."""
-    task = session.connection().execute(OWNER, {"task": run.task_id}).one()
+    task = Direct(session.connection()).run(OWNER, task=run.task_id).all[0]
     if step.awaits is None:
         _conclude(session, bus, run, step, task, results, {State.RUNNING})
         return
@@ -178,7 +175,7 @@ def completed(
 def concluded_by(session: Session, bus: EventBus, fact: DomainEvent) -> bool:
     """Somebody outside (the labeling monitor) says that a waiting step is done."""
     session.flush()
-    task = session.connection().execute(OWNER, {"task": fact.task_id}).one_or_none()
+    task = Direct(session.connection()).run(OWNER, task=fact.task_id).first
     if task is None or task.state in ENDED:
         return False
     pipeline = atlas.PIPELINES[task.pipeline]

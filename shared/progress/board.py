@@ -7,10 +7,11 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from shared.db.base import table
+from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
 from shared.errors import Cancelled
 
@@ -68,7 +69,7 @@ class StoredReport:
             work.progress = fraction
             work.held_until = now() + timedelta(seconds=self._lease_s)
             session.flush()
-            run.progress = step_progress(session.connection(), run.id, self._weights)
+            run.progress = step_progress(Direct(session.connection()), run.id, self._weights)
             run.message = message or run.message
             if figures:
                 run.figures = {**run.figures, **figures}
@@ -85,54 +86,64 @@ class StoredReport:
 
 
 _RUN, _WORK, _EVENT = table(StepRun), table(WorkRun), table(TaskEvent)
-_PARTS = select(_WORK.c.task, _WORK.c.progress).where(_WORK.c.step_run_id == bindparam("run"))
-_ADVANCE = (
+_PARTS = Prepared(
+    select(_WORK.c.task, _WORK.c.progress).where(_WORK.c.step_run_id == bindparam("run"))
+)
+_ADVANCE = Prepared(
     update(_RUN)
     .where(_RUN.c.id == bindparam("run"), _RUN.c.state == "RUNNING")
-    .values(progress=bindparam("progress"))
+    .values(progress=bindparam("fraction"))
     .returning(
         _RUN.c.task_id, _RUN.c.name, _RUN.c.attempt, _RUN.c.progress, _RUN.c.message, _RUN.c.figures
     )
 )
-_FORGET = delete(_EVENT).where(
-    _EVENT.c.task_id == bindparam("task"),
-    _EVENT.c.step == bindparam("step"),
-    _EVENT.c.kind == "progress",
+_FORGET = Prepared(
+    delete(_EVENT).where(
+        _EVENT.c.task_id == bindparam("task"),
+        _EVENT.c.step == bindparam("name"),
+        _EVENT.c.kind == "progress",
+    )
+)
+_TELL = Prepared(
+    _EVENT.insert().values(
+        task_id=bindparam("task"),
+        step=bindparam("name"),
+        kind="progress",
+        data=bindparam("note"),
+        at=bindparam("moment"),
+    )
 )
 
 
-def step_progress(connection: Connection, step_run_id: int, weights: dict[str, float]) -> float:
+def step_progress(direct: Direct, step_run_id: int, weights: dict[str, float]) -> float:
     """The weighted mean of the tasks' own progress, 0..1."""
-    rows = connection.execute(_PARTS, {"run": step_run_id})
-    done = sum(weights.get(task, 0.0) * progress for task, progress in rows)
+    rows = direct.run(_PARTS, run=step_run_id).all
+    done = sum(weights.get(row.task, 0.0) * row.progress for row in rows)
     return round(done / (sum(weights.values()) or 1.0), 4)
 
 
-def advance(connection: Connection, step_run_id: int, weights: dict[str, float]) -> bool:
+def advance(direct: Direct, step_run_id: int, weights: dict[str, float]) -> bool:
     """Move the bar of a running step to where its tasks are; False when it does not run any more."""
-    progress = step_progress(connection, step_run_id, weights)
-    run = connection.execute(_ADVANCE, {"run": step_run_id, "progress": progress}).one_or_none()
+    fraction = step_progress(direct, step_run_id, weights)
+    run = direct.run(_ADVANCE, run=step_run_id, fraction=fraction).first
     if run is None:
         return False
-    _publish(connection, run)
+    _publish(direct, run)
     return True
 
 
 def publish_progress(session: Session, run: StepRun) -> None:
     """Replace the step's progress note, so that the stream stays short however long the work."""
-    _publish(session.connection(), run)
+    _publish(Direct(session.connection()), run)
 
 
-def _publish(connection: Connection, run: Any) -> None:
+def _publish(direct: Direct, run: Any) -> None:
     """`run` is a StepRun, or a row with the same names."""
-    connection.execute(_FORGET, {"task": run.task_id, "step": run.name})
-    data = {
+    direct.run(_FORGET, task=run.task_id, name=run.name)
+    note = {
         "progress": run.progress,
         "message": run.message,
         "figures": run.figures,
         "attempt": run.attempt,
     }
-    connection.execute(
-        _EVENT.insert(),
-        {"task_id": run.task_id, "step": run.name, "kind": "progress", "data": data, "at": now()},
-    )
+    direct.run(_TELL, task=run.task_id, name=run.name, note=note, moment=now())
