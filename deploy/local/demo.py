@@ -170,6 +170,12 @@ def _tell(task: dict[str, Any], seconds: float) -> None:
             name, *(f"{found[k]:.3f}" for k in ("map50", "map50_95", "precision", "recall"))
         )
     console.print(scores)
+    if task["options"]["labeler"] == "auto":
+        console.print(
+            "note: these labels are the global model's own boxes, so the figures say how far the "
+            "models agree with it, not how right they are.",
+            soft_wrap=True,
+        )
     for warning in metrics["warnings"]:
         console.print(f"note: {warning}", soft_wrap=True)
     console.print(f"{'total':<22}{seconds:8.1f} s, served by {task['results']['server']}")
