@@ -8,15 +8,16 @@ import structlog
 from celery import bootsteps
 from kombu import Consumer, Queue
 from kombu.message import Message
-from sqlalchemy import select
 
 from shared.bus.outbox import first_time
+from shared.db.direct import Direct
 from shared.db.models import Task
 from shared.errors import ActverseError, Terminal
 from shared.events.base import DomainEvent, parse
 from shared.flow import ledger
 from shared.flow.canvas import canvas
 from shared.flow.claims import WorkRef
+from shared.flow.statements import PIPELINE_OF
 from shared.flow.states import ENDED
 from shared.flow.work import Backoff
 from shared.pipelines import atlas
@@ -86,8 +87,8 @@ def handle(
             return
     event = parse(name, body)
     with platform.sessions.begin() as session:
-        pipeline = session.scalar(select(Task.pipeline).where(Task.id == event.task_id))
-        step = atlas.step_for(pipeline, name) if pipeline else None
+        task = Direct(session.connection()).run(PIPELINE_OF, task=event.task_id).first
+        step = atlas.step_for(task.pipeline, name) if task else None
         if step is None or step.service != service:
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -22,7 +22,7 @@ from shared.db.models import StepRun, Task, now
 from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
-from shared.flow.statements import BEGIN, BEGIN_TASK, NEWEST, NOTE, OWNER, RUN, TASK
+from shared.flow.statements import BEGIN, BEGIN_TASK, NEWEST, NOTE, OWNER, moving, setting
 from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
@@ -70,12 +70,9 @@ def move(
     """Compare-and-set the state of a step run; False when somebody was quicker."""
     session.flush()
     changes = {"state": to, **changes}
-    moved = session.connection().execute(
-        update(RUN)
-        .where(RUN.c.id == run.id, or_(*(RUN.c.state == state for state in sorted(allowed))))
-        .values(changes)
-    )
-    if moved.rowcount == 0:
+    statement = moving(frozenset(allowed), tuple(changes))
+    new = {f"new_{name}": value for name, value in changes.items()}
+    if Direct(session.connection()).run(statement, run=run.id, **new).count == 0:
         return False
     if isinstance(run, StepRun):
         _tell(run, changes)
@@ -220,7 +217,8 @@ def _fact(
 
 
 def _set_task(session: Session, task: Any, **changes: Any) -> None:
-    session.connection().execute(update(TASK).where(TASK.c.id == task.id).values(changes))
+    new = {f"new_{name}": value for name, value in changes.items()}
+    Direct(session.connection()).run(setting(tuple(changes)), task=task.id, **new)
     loaded = session.identity_map.get(session.identity_key(Task, task.id))
     if loaded is not None:
         _tell(loaded, changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from sqlalchemy import bindparam, exists, func, insert, literal, or_, select, update
 
 from shared.db.base import UtcDateTime, table
@@ -19,6 +21,7 @@ NOTE = Prepared(
         at=bindparam("at"),
     )
 )
+PIPELINE_OF = Prepared(select(TASK.c.pipeline).where(TASK.c.id == bindparam("task")))
 OWNER = Prepared(
     select(TASK.c.id, TASK.c.user_id, TASK.c.pipeline, TASK.c.state, TASK.c.context)
     .where(TASK.c.id == bindparam("task"))
@@ -93,3 +96,23 @@ FINISH = Prepared(
         finished_at=bindparam("at"),
     )
 )
+
+
+@cache
+def moving(allowed: frozenset[str], changed: tuple[str, ...]) -> Prepared:
+    """Compare-and-set of a step run's state: its columns `changed` become `new_<column>`."""
+    return Prepared(
+        update(RUN)
+        .where(RUN.c.id == bindparam("run"), or_(*(RUN.c.state == s for s in sorted(allowed))))
+        .values({name: bindparam(f"new_{name}", type_=RUN.c[name].type) for name in changed})
+    )
+
+
+@cache
+def setting(changed: tuple[str, ...]) -> Prepared:
+    """A task's columns `changed` become `new_<column>`."""
+    return Prepared(
+        update(TASK)
+        .where(TASK.c.id == bindparam("task"))
+        .values({name: bindparam(f"new_{name}", type_=TASK.c[name].type) for name in changed})
+    )
