@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Table, bindparam, exists, func, insert, literal, or_, select, update
 
 from shared.db.base import UtcDateTime, table
 from shared.db.direct import Prepared
@@ -116,3 +116,10 @@ def setting(changed: tuple[str, ...]) -> Prepared:
         .where(TASK.c.id == bindparam("task"))
         .values({name: bindparam(f"new_{name}", type_=TASK.c[name].type) for name in changed})
     )
+
+
+@cache
+def adding(to: Table, columns: tuple[str, ...]) -> Prepared:
+    """A new row; its `columns` come as `new_<column>`."""
+    values = {name: bindparam(f"new_{name}", type_=to.c[name].type) for name in columns}
+    return Prepared(insert(to).values(values))

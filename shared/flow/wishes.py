@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from shared.bus.port import EventBus
+from shared.db.base import new_id
+from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
-from shared.flow.statements import RUN
+from shared.flow.statements import RUN, TASK, adding
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
@@ -28,16 +30,22 @@ def submit(
 ) -> Task:
     """Accept a task and ask for its first step."""
     given = options.model_dump(mode="json")
-    task = Task(
-        user_id=user_id,
-        pipeline=pipeline.name,
-        options=given,
-        context={k: v for k, v in given.items() if v is not None},
-        idempotency_key=idempotency_key,
-        request_sha256=request_sha256,
-    )
+    fields = {
+        "id": new_id(),
+        "user_id": user_id,
+        "pipeline": pipeline.name,
+        "state": State.QUEUED.value,
+        "options": given,
+        "context": {k: v for k, v in given.items() if v is not None},
+        "idempotency_key": idempotency_key,
+        "request_sha256": request_sha256,
+        "created_at": now(),
+    }
+    values = {f"new_{name}": value for name, value in fields.items()}
+    Direct(session.connection()).run(adding(TASK, tuple(fields)), **values)
+    task = Task(**fields, error=None, cancel_requested_at=None, started_at=None, finished_at=None)
+    make_transient_to_detached(task)
     session.add(task)
-    session.flush()
     _add_runs(session, task, pipeline.steps, attempt=1)
     note(session, task.id, None, "state", state=State.QUEUED)
     bus.publish(
@@ -49,17 +57,20 @@ def submit(
 
 def _add_runs(session: Session, task: Task, steps: tuple[Step, ...], *, attempt: int) -> None:
     names = [s.name for s in atlas.PIPELINES[task.pipeline].steps]
-    rows = [
-        {
+    direct = Direct(session.connection())
+    for step in steps:
+        fields = {
             "task_id": task.id,
             "name": step.name,
             "service": step.service,
             "position": names.index(step.name),
             "attempt": attempt,
+            "state": State.PENDING.value,
+            "progress": 0.0,
+            "figures": {},
         }
-        for step in steps
-    ]
-    session.connection().execute(RUN.insert(), rows)
+        values = {f"new_{name}": value for name, value in fields.items()}
+        direct.run(adding(RUN, tuple(fields)), **values)
 
 
 def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
