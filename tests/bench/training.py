@@ -19,7 +19,7 @@ FRAMES = 32
 
 def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Row]:
     """One row: the same data set, weights, seed and settings on both sides, each in a process."""
-    settings = TrainingSettings(epochs=effort.of(4, 2), imgsz=160, batch=8)
+    settings = TrainingSettings(epochs=effort.of(4, 2), imgsz=effort.of(320, 160), batch=8)
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context) as trainer, ProcessPoolExecutor(1, context) as plain:
         data = trainer.submit(training_side.build, folder, FRAMES, settings).result()
