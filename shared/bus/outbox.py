@@ -170,12 +170,12 @@ def _after_rollback(session: Session, ended: SessionTransaction) -> None:
         session.info[_OWN] = _Own()
 
 
-def first_time(session: Session, consumer: str, event_id: str) -> bool:
+def first_time(session: Session | Direct, consumer: str, event_id: str) -> bool:
     """Record that `consumer` handles `event_id`; False when it already has.
 
     Runs in the transaction of the effect: either both are stored or none.
     """
-    direct = Direct(session.connection())
+    direct = session if isinstance(session, Direct) else Direct(session.connection())
     if direct.run(_HANDLED, who=consumer, event=event_id).first is not None:
         return False
     direct.run(_HANDLE, who=consumer, event=event_id, moment=now())

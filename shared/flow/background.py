@@ -16,6 +16,7 @@ import structlog
 
 from shared.progress.board import StoredReport
 
+LOOK_EVERY_S = 0.5
 FORGET_AFTER_S = 60.0
 log = structlog.get_logger()
 
@@ -29,7 +30,6 @@ class Background:
         self._working: set[StoredReport] = set()
         self._moved_at: dict[int, float] = {}  # step run -> when this process last moved its bar
         self._owed: dict[int, tuple[float, Callable[[], object]]] = {}
-        self._changed = threading.Condition()
         threading.Thread(target=self._run, name="background", daemon=True).start()
 
     @contextmanager
@@ -59,18 +59,12 @@ class Background:
 
     def owe(self, step_run_id: int, every_s: float, move: Callable[[], object]) -> None:
         """Call `move` once `every_s` have passed since the bar last moved, if nobody did before."""
-        if step_run_id in self._owed:
-            return
-        with self._changed:
-            self._owed[step_run_id] = (self._moved_at[step_run_id] + every_s, move)
-            self._changed.notify()
+        self._owed.setdefault(step_run_id, (self._moved_at[step_run_id] + every_s, move))
 
     def _run(self) -> None:
         beat_at = time.monotonic() + self._beat_every_s
         while True:
-            with self._changed:
-                until = min([beat_at, *(at for at, _ in tuple(self._owed.values()))])
-                self._changed.wait(max(0.0, until - time.monotonic()))
+            time.sleep(LOOK_EVERY_S)  # nobody wakes it: that would cost each quick task a switch
             now = time.monotonic()
             for step_run_id, (at, move) in tuple(self._owed.items()):
                 if at <= now and self._owed.pop(step_run_id, None) is not None:

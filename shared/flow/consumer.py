@@ -10,7 +10,7 @@ from kombu import Consumer, Queue
 from kombu.message import Message
 
 from shared.bus.outbox import first_time
-from shared.db.direct import Direct
+from shared.db.direct import transaction
 from shared.db.models import Task
 from shared.errors import ActverseError, Terminal
 from shared.events.base import DomainEvent, parse
@@ -86,14 +86,14 @@ def handle(
             ).apply_async()
             return
     event = parse(name, body)
-    with platform.sessions.begin() as session:
-        task = Direct(session.connection()).run(PIPELINE_OF, task=event.task_id).first
+    with transaction(platform.engine) as direct:
+        task = direct.run(PIPELINE_OF, task=event.task_id).first
         step = atlas.step_for(task.pipeline, name) if task else None
         if step is None or step.service != service:
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return
-        first_time(session, service, event.event_id)
-        run = ledger.enqueue(session, event, step, again=again)
+        first_time(direct, service, event.event_id)
+        run = ledger.enqueue(direct, event, step, again=again)
     if run is not None:
         _dispatch(platform, step, run, event)
 

@@ -69,23 +69,28 @@ def move(
 ) -> bool:
     """Compare-and-set the state of a step run; False when somebody was quicker."""
     session.flush()
+    moved = _move(Direct(session.connection()), run, allowed, to, **changes)
+    if moved and isinstance(run, StepRun):
+        _tell(run, {"state": to, **changes})
+    return moved
+
+
+def _move(
+    direct: Direct,
+    run: StepRun | RunKey,
+    allowed: set[State] | frozenset[State],
+    to: State,
+    **changes: Any,
+) -> bool:
     changes = {"state": to, **changes}
     statement = moving(frozenset(allowed), tuple(changes))
     new = {f"new_{name}": value for name, value in changes.items()}
-    if Direct(session.connection()).run(statement, run=run.id, **new).count == 0:
+    if direct.run(statement, run=run.id, **new).count == 0:
         return False
-    if isinstance(run, StepRun):
-        _tell(run, changes)
     error = changes.get("error")
-    note(
-        session,
-        run.task_id,
-        run.name,
-        "state",
-        state=to,
-        attempt=run.attempt,
-        **({"message": error["message"], "code": error["code"]} if error else {}),
-    )
+    why = {"message": error["message"], "code": error["code"]} if error else {}
+    data = {"state": to, "attempt": run.attempt, **why}
+    _note(direct, run.task_id, run.name, "state", data)
     return True
 
 
@@ -107,7 +112,7 @@ class Enqueued:
 
 
 def enqueue(
-    session: Session, event: DomainEvent, step: Step, *, again: bool = False
+    direct: Direct, event: DomainEvent, step: Step, *, again: bool = False
 ) -> Enqueued | None:
     """Take a request event: the run to dispatch, or None when there is nothing (more) to do.
 
@@ -116,7 +121,6 @@ def enqueue(
     comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
     parts of a leading `parallel` perhaps only some were sent.
     """
-    direct = Direct(session.connection())
     task = direct.run(OWNER, task=event.task_id).first
     if task is None or task.state in ENDED:
         return None
@@ -126,8 +130,8 @@ def enqueue(
     resendable = {State.QUEUED, State.RUNNING} if again else {State.QUEUED}
     if run.event_id == event.event_id and run.state in resendable:
         return Enqueued(run.id, run.attempt, run.token, task.user_id, task.pipeline)
-    moved = move(
-        session,
+    moved = _move(
+        direct,
         RunKey(run.id, task.id, step.name, run.attempt),
         {State.PENDING},
         State.QUEUED,
