@@ -80,10 +80,20 @@ class SqliteResults(KeyValueStoreBackend):
             )
             self._database.rows("DELETE FROM chord WHERE expires_at <= ?", now)
 
-    def mark_as_done(self, *args: Any, **kwargs: Any) -> None:
+    def mark_as_done(
+        self,
+        task_id: str,
+        result: Any,
+        request: Any = None,
+        store_result: bool = True,
+        **kwargs: Any,
+    ) -> None:
         """Store a result and its part in a chord together: a kill in between would lose the chord."""
+        unwanted = not store_result or bool(request and request.ignore_result)
+        if unwanted and not (request and request.chord):
+            return  # nothing to store: the lock of the file would be taken for it
         with self._database.transaction():
-            super().mark_as_done(*args, **kwargs)
+            super().mark_as_done(task_id, result, request, store_result, **kwargs)
 
     def set_chord_size(self, group_id: str, chord_size: int) -> None:
         """All header tasks are on their way; a chord that failed may be run anew."""
