@@ -34,7 +34,7 @@ GROWTH = 1.10
 
 def measure_speed(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Row]:
     """Frames a second, both sides on the same ONNX file and the same video."""
-    frames = effort.of(600, 150)
+    frames = effort.of(300, 150)
     video, onnx = arena(folder, frames), SHIPPED / "model.onnx"
     repository = ModelRepository(folder / "models")
     card = json.loads((SHIPPED / "model.json").read_text())
@@ -57,7 +57,7 @@ def measure_speed(folder: Path, effort: Effort, say: Callable[[str], None]) -> l
             return yolo.submit(analysis_side.predict, onnx, video, IMAGE_SIZE, out).result()
 
         ours(), theirs()  # connections, caches
-        seconds = interleaved(effort.turns(3), {"ours": ours, "yolo": theirs}, say)
+        seconds = interleaved(effort.turns(7), {"ours": ours, "yolo": theirs}, say)
     measured = 1 / ratio(seconds["ours"], seconds["yolo"])
     ours_fps, yolo_fps = (frames / statistics.median(seconds[side]) for side in ("ours", "yolo"))
     return [
@@ -94,7 +94,7 @@ def measure_memory(folder: Path, effort: Effort, say: Callable[[str], None]) -> 
     not depend on how long the server thinks, and the server is another process.
     """
     short, long = (effort.of(frames, frames // 4) for frames in (1_000, 10_000))
-    clip = arena(folder, effort.of(600, 150))
+    clip = arena(folder, effort.of(300, 150))
     onnx = write_tiny_model(folder / "tiny.onnx")
     repository = ModelRepository(folder / "models_tiny")
     repository.write("tiny", 1, onnx, classes=("animal",), task="detect", image_size=SIZE)

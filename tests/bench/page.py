@@ -38,8 +38,8 @@ def text(rows: Sequence[Row], about: dict[str, str], minutes: float) -> str:
         "# Speed",
         "",
         (
-            "Written by `make bench`. Ratios of medians over rounds in which the sides take turns, and in "
-            "brackets the lowest and highest ratio of one round; figures of a machine that does other "
+            "Written by `make bench`. In each round the sides take turns; the ratio is that of the median "
+            "round, in brackets the lowest and the highest; figures of a machine that does other "
             "work beside are worth less than their digits."
         ),
         "",

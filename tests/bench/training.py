@@ -35,7 +35,7 @@ def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Ro
             return plain.submit(training_side.train_plainly, data, settings, work).result()
 
         ours(), theirs()  # imports
-        seconds = interleaved(effort.turns(4), {"ours": ours, "plain": theirs}, say)
+        seconds = interleaved(effort.turns(5), {"ours": ours, "plain": theirs}, say)
     measured = ratio(seconds["ours"], seconds["plain"])
     return [
         Row(
