@@ -28,6 +28,14 @@ class GatewaySettings(BaseModel):
     """Longest `Prefer: wait=N` that is honoured, seconds."""
     allowed_origins: list[str] = Field(default_factory=list)
     """Browser origins that may call with credentials; never `*`."""
+    public_url: str = ""
+    """The URL under which people reach the gateway, for links in their news; empty = no links."""
+    max_queue_depth: int = 10_000
+    """Messages that may wait for one service (four times as many in all) before new work is
+    answered with 429 and a time to come back; 0 = no limit."""
+    requests_per_minute: int = 6000
+    """Requests that one user may make in a minute, over all gateways that share a Redis; 0 = any
+    number."""
 
     @field_validator("allowed_origins")
     @classmethod
@@ -83,6 +91,8 @@ class WorkerSettings(BaseModel):
     """A task whose worker on another machine was silent for so long may be taken over, seconds."""
     report_every_s: float = 0.5
     """Progress is stored at most this often, seconds."""
+    task_events: bool = False
+    """Whether workers tell what they do, for Flower; a little slower for every task."""
 
 
 class LabelingSettings(BaseModel):
@@ -100,7 +110,46 @@ class NotifySettings(BaseModel):
     urls: list[str] = Field(default_factory=list)
     """Apprise URLs: `mailto://`, `slack://`, `json://` ...; empty = only the log."""
     timeout_s: float = 10.0
-    """Longest time one message may take, seconds."""
+    """Longest time one message or one call of a webhook may take, seconds."""
+    poll_s: float = 5.0
+    """Time between two looks for messages that are due for another try, seconds."""
+
+
+class MetricsSettings(BaseModel):
+    """Figures for Prometheus."""
+
+    host: str = "127.0.0.1"
+    """Address on which each process serves its figures; they need no key there."""
+    port: int = 0
+    """TCP port of it; 0 = not served. Containers use 9100."""
+    folder: Path | None = None
+    """Where the processes of one machine add up, for one of them to serve all; the launcher sets it."""
+    token: str = ""
+    """What may fetch the gateway's `GET /metrics` besides an admin's key; empty = nothing else."""
+
+
+class TelemetrySettings(BaseModel):
+    """Traces for OpenTelemetry."""
+
+    otlp_endpoint: str = ""
+    """Collector that takes OTLP over HTTP, such as `http://collector:4318`; empty = no traces."""
+    sampled: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Share of the traces that are kept, 0..1; what a caller has sampled already stays so."""
+
+
+class FlowerSettings(BaseModel):
+    """The look into the Celery workers."""
+
+    host: str = "127.0.0.1"
+    """Address that Flower listens on."""
+    port: int = 5555
+    """TCP port of Flower; the launcher starts it with `make up FLOWER=1`."""
+    user: str = "actverse"
+    """Name to log in with."""
+    password: str = ""
+    """Password to log in with; without one Flower does not start."""
+    broker_api: str = ""
+    """URL of RabbitMQ's management interface with name and password, for the page of queues."""
 
 
 class Settings(BaseSettings):
@@ -125,6 +174,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; `sqlite:///<data_dir>/actverse.db` when empty."""
     broker: str = ""
     """Where events and tasks travel; `actverse+sqlite:///<data_dir>/broker.db` when empty."""
+    cache: str = ""
+    """`redis://host:6379/0` for Celery results, live progress and rate limits; empty: the broker's file."""
     storage: str = ""
     """Where files are kept: `file:<folder>` or `s3://bucket/prefix`; `file:<data_dir>` when empty."""
     model_server: str = "triton://127.0.0.1:8001"
@@ -141,6 +192,9 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     labeling: LabelingSettings = Field(default_factory=LabelingSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    flower: FlowerSettings = Field(default_factory=FlowerSettings)
 
     @property
     def database_url(self) -> str:

@@ -12,7 +12,7 @@ from tests.architecture.source import ROOT, Module, modules
 
 FLOORS = (
     {"errors", "messages", "redaction", "process"},
-    {"events", "settings", "db", "log", "net", "labels"},
+    {"events", "settings", "db", "log", "net", "labels", "telemetry"},
     {"pipelines", "bus", "progress", "storage", "serving"},
     {"vision", "platform"},
     {"wiring"},
