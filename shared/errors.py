@@ -14,6 +14,7 @@
     |   +-- OutOfSpace            507   the disk is full
     +-- Retryable                 503   the same call may succeed later
         +-- Unavailable           503   a server that we need does not answer
+        +-- TooManyRequests       429   the caller should come back later
 
 Work that runs in a service raises these too: a `Retryable` is tried again with back-off, anything
 else ends the step. A message says what is wrong, where, and what the reader can do.
@@ -53,6 +54,12 @@ class Retryable(ActverseError):
 
 class Unavailable(Retryable):
     """A server that we need does not answer."""
+
+
+class TooManyRequests(Retryable):
+    """The caller should come back later; `retry_after_s` says when."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
 
 
 class BadInput(Terminal):

@@ -40,6 +40,7 @@ from shared.storage.places import writable_prefix
 from shared.web.access import Caller, InCaller, InPlatform, acting_for, own_task
 from shared.web.openapi import responses
 from shared.web.ownership import own_source, own_target, own_weights
+from shared.web.pressure import InPressure
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 
@@ -61,6 +62,7 @@ router = APIRouter(lifespan=lifespan)
 def submit_task(
     platform: InPlatform,
     caller: InCaller,
+    pressure: InPressure,
     wish: NewTask,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, examples=["openfield-2026-03-01"])
@@ -71,6 +73,7 @@ def submit_task(
     if pipeline.alone:
         whole = [p.name for p in atlas.PIPELINES.values() if not p.alone]
         raise NotSubmittable(pipeline.name, whole)
+    pressure.admit(pipeline.steps[0].service)
     try:
         task = _submit_once(platform, caller, pipeline, wish, idempotency_key)
     except IntegrityError:  # the same key at the same moment: the other request was quicker

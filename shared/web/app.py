@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from shared.platform import Platform
 from shared.web import openapi, problems
 from shared.web.gate import Gate
+from shared.web.pressure import Pressure
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the
@@ -39,6 +40,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
         title="Actverse", version=version(), description=ABOUT, lifespan=lifespan, redoc_url=None
     )
     app.state.platform = platform
+    app.state.pressure = Pressure(platform)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Gate, platform=platform)
@@ -47,7 +49,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
             CORSMiddleware,
             allow_origins=platform.settings.gateway.allowed_origins,
             allow_credentials=True,
-            allow_methods=["GET", "HEAD", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
             allow_headers=["*"],
             expose_headers=[
                 "Location",

@@ -1,4 +1,4 @@
-"""What happens to a request before any route sees it: who asks, and how much may be sent.
+"""What happens to a request before any route sees it: who asks, how often, and how much is sent.
 
 Here and not in the routes, because a framework reads the body before it resolves dependencies: a
 stranger would learn what is wrong with his JSON, and could send any amount of it.
@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
 from shared.platform import Platform
-from shared.web.access import identify, key_of
+from shared.web.access import key_of
 from shared.web.problems import answer, told
+from shared.web.rate import Limits
 
 OPEN = frozenset({"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 """Paths without a key: whether the mesh is up, and what it can be asked."""
@@ -24,11 +25,12 @@ TOO_LONG = f"A body of JSON may have {MAX_BODY_BYTES // 1024} kB; send files to 
 
 
 class Gate:
-    """ASGI middleware: 401 without a known key, 413 for a body that is too long."""
+    """ASGI middleware: 401 without a known key, 429 for too many requests, 413 for a long body."""
 
     def __init__(self, app: ASGIApp, platform: Platform) -> None:
         self._app = app
         self._platform = platform
+        self._limits = Limits(platform.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer."""
@@ -39,7 +41,10 @@ class Gate:
         try:
             if scope["path"] not in OPEN:
                 key = key_of(request)
-                request.state.caller = await run_in_threadpool(identify, self._platform, key)
+                address = request.client.host if request.client else "unknown"
+                request.state.caller = await run_in_threadpool(
+                    self._limits.identified, self._platform, key, address
+                )
             if not request.headers.get("content-type", "").startswith("multipart/"):
                 receive = _bounded(request, receive)
         except Exception as error:  # noqa: BLE001 - the handlers of the app begin further inside

@@ -21,11 +21,13 @@ SAID = {
     413: ("UploadTooLarge", "The file is larger than 8192 MB, the limit here."),
     415: ("NotMedia", "The upload is a PDF document; send one media file."),
     422: ("Invalid", "body.num_frames: Input should be greater than or equal to 1"),
+    429: ("TooManyRequests", "More requests than one user may make; come back in 2 s."),
     500: ("Internal", "An unexpected error; the log of the gateway has the details."),
     503: ("Unavailable", "The database does not answer; try again in a moment."),
     507: ("OutOfSpace", "The disk is full. Free some space, then try again."),
 }
-EVERYWHERE = (401, 500, 503)
+EVERYWHERE = (401, 429, 500, 503)
+WITH_A_KEY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
 WITH_BODY = (400, 413)
 
 
@@ -84,7 +86,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
             elif "422" in listed:
                 listed["422"] = _problem(422)
             for status in (*EVERYWHERE, *(WITH_BODY if body else ())):
-                if path not in OPEN or status != HTTPStatus.UNAUTHORIZED:
+                if path not in OPEN or status not in WITH_A_KEY:
                     listed.setdefault(str(status), _problem(status))
             operation["responses"] = dict(sorted(listed.items()))
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +31,7 @@ from shared.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+LATER = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 NO_ROOM = ("disk is full", "No space left on device")  # SQLite's words, and PostgreSQL's
 log = structlog.get_logger()
 
@@ -66,9 +68,9 @@ def answer(request: Request, error: ActverseError, **more: Any) -> JSONResponse:
     headers: dict[str, str] = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="actverse"'
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in LATER:
         hint = error.retry_after_s if isinstance(error, Retryable) else None
-        headers["Retry-After"] = str(max(1, round(hint or RETRY_AFTER_S)))
+        headers["Retry-After"] = str(max(1, math.ceil(hint or RETRY_AFTER_S)))
     if isinstance(error, Framework):
         headers.update(error.headers)
     return JSONResponse(

@@ -21,6 +21,7 @@ from shared.platform import Platform
 from shared.web.access import Caller, InCaller, InPlatform, acting_for
 from shared.web.answers import Accepted, Done
 from shared.web.openapi import responses
+from shared.web.pressure import InPressure, Pressure
 
 POLL_S = 0.1
 LOCATION = {"description": "Where to look", "schema": {"type": "string"}}
@@ -95,8 +96,11 @@ InWait = Annotated[float | None, Depends(wanted_wait_s)]
 class Runner:
     """What a step endpoint needs: who asks, how long they wait, and where work is submitted."""
 
-    def __init__(self, platform: InPlatform, caller: InCaller, wait_s: InWait) -> None:
+    def __init__(
+        self, platform: InPlatform, caller: InCaller, wait_s: InWait, pressure: InPressure
+    ) -> None:
         self.platform: Platform = platform
+        self.pressure: Pressure = pressure
         self.caller: Caller = caller
         self.wait_s = wait_s
 
@@ -132,6 +136,7 @@ class Runner:
         return answer
 
     def _submit(self, pipeline: str, options: Options, user_id: str | None) -> str:
+        self.pressure.admit(atlas.pipeline(pipeline).steps[0].service)
         with self.platform.sessions.begin() as session:
             task = wishes.submit(
                 session,

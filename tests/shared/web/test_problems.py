@@ -83,7 +83,7 @@ def test_an_unexpected_error_says_nothing_of_itself(admin) -> None:
 
 @pytest.mark.usefixtures("broken")
 def test_who_should_come_back_is_told_when(admin) -> None:
-    assert admin.get("/broken/later").headers["retry-after"] == "17"
+    assert admin.get("/broken/later").headers["retry-after"] == "18"
 
 
 def test_a_wrong_method_is_told_the_right_ones(admin) -> None:
