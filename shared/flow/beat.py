@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Any
 
 from celery.apps.beat import Beat
 from celery.beat import Scheduler
 
 from shared import log, wiring
+from shared.flow.heartbeat import beat
 from shared.settings import Settings
+
+
+def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
+    """Beats with every message that the broker took; there is one every few seconds."""
+
+    class Beating(Scheduler):
+        def apply_async(self, *args: Any, **named: Any) -> Any:
+            sent = super().apply_async(*args, **named)
+            beat(heartbeat)
+            return sent
+
+    return Beating
 
 
 def main() -> None:
@@ -34,7 +49,7 @@ def main() -> None:
     }
     Beat(
         app=app,
-        scheduler=Scheduler,
+        scheduler=_scheduler(settings.heartbeat),
         loglevel=settings.log_level,
         quiet=True,
         redirect_stdouts=False,

@@ -13,6 +13,7 @@ import structlog
 
 from shared import log, wiring
 from shared.flow import sweeper
+from shared.flow.heartbeat import beat
 from shared.platform import Platform
 from shared.settings import Settings
 
@@ -34,6 +35,7 @@ def run(platform: Platform, stopped: threading.Event) -> None:
             if time.monotonic() - forgotten >= FORGET_EVERY_S:
                 forgotten = time.monotonic()
                 sweeper.forget_old(platform)
+            beat(platform.settings.heartbeat)
         except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
             logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
 

@@ -14,6 +14,7 @@ from shared.bus.pool_watch import PoolWatch
 from shared.errors import BadInput
 from shared.flow.consumer import event_consumer
 from shared.flow.execution import register
+from shared.flow.pulse import pulse
 from shared.flow.work import TaskSpec
 from shared.pipelines import atlas
 from shared.platform import Platform
@@ -37,6 +38,7 @@ def prepare(platform: Platform, service: str) -> Celery:
     load_tasks(platform, service)
     queue = wiring.event_queue(platform.settings, service)
     platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
+    platform.celery.steps["consumer"].add(pulse(platform.settings.heartbeat))
     platform.celery.steps["worker"].add(PoolWatch)
     worker = os.getpid()
 
