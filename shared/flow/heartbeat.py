@@ -34,7 +34,7 @@ def beat(file: Path | None) -> None:
         temporary.write_text(f"{time.monotonic():.3f}", encoding="ascii")
         temporary.replace(file)
     except OSError as error:  # a full disk must not end the work; the old file tells
-        print(f"{file} cannot be written: {error}", file=sys.stderr)
+        sys.stderr.write(f"{file} cannot be written: {error}\n")
 
 
 def age_s(file: Path) -> float | None:
@@ -51,10 +51,10 @@ def main(arguments: list[str]) -> int:
     file = Path(arguments[0] if arguments else os.environ.get(VARIABLE, ""))
     age = age_s(file)
     if age is None:
-        print(f"no heartbeat in {file}", file=sys.stderr)
+        sys.stderr.write(f"no heartbeat in {file}\n")
         return 1
     if age > TOO_OLD_S:
-        print(f"the last heartbeat was {age:.0f} s ago", file=sys.stderr)
+        sys.stderr.write(f"the last heartbeat was {age:.0f} s ago\n")
         return 1
     return 0
 
