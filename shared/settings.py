@@ -7,12 +7,17 @@ Read from the environment: `ACTVERSE_<GROUP>__<NAME>`, for example
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The secret itself, for whom it was made; never for a log."""
+    return None if secret is None else secret.get_secret_value()
 
 
 class GatewaySettings(BaseModel):
@@ -24,6 +29,8 @@ class GatewaySettings(BaseModel):
     """TCP port of the REST interface."""
     max_upload_bytes: int = 8 * GIB
     """Largest file that `POST /uploads/` takes, bytes."""
+    upload_link_s: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] = 3600
+    """How long the address of a direct upload is valid, seconds."""
     max_wait_s: float = 60.0
     """Longest `Prefer: wait=N` that is honoured, seconds."""
     allowed_origins: list[str] = Field(default_factory=list)
@@ -58,6 +65,12 @@ class NetworkSettings(BaseModel):
     """Buckets that users may name in s3:// URLs; empty = none."""
     s3_endpoint: str | None = None
     """URL of an S3-compatible server for those buckets; None = AWS."""
+    s3_region: str | None = None
+    """Region of those buckets, such as `eu-central-1`; None = as boto3 finds it."""
+    s3_access_key: SecretStr | None = None
+    """Access key that may read those buckets; None = as boto3 finds it: environment, profile, role."""
+    s3_secret_key: SecretStr | None = None
+    """Its secret."""
 
 
 class VideoSettings(BaseModel):
@@ -74,8 +87,30 @@ class ModelSettings(BaseModel):
     """The model server's repository."""
     platform: str = "python"
     """`python` for Triton from the wheel, `onnxruntime` for a Triton with the ONNX backend."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where a Triton with the ONNX backend runs the models."""
+    instances: Annotated[int, Field(ge=1)] = 1
+    """Copies of a model that run side by side, on each GPU where there are several."""
+    tensorrt: bool = False
+    """Whether TensorRT runs the models, in half precision; needs `device=gpu`, and every model and
+    batch size costs minutes once."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Processor threads of one inference run; 0 = as many as there are cores. Name it where a
+    container may use fewer cores than the machine has."""
     kept_versions: int = 2
     """Versions of a model that stay loaded: the new one and those before it."""
+
+
+class StorageS3Settings(BaseModel):
+    """The keys of the storage where it is `s3://`, and the copies that are kept of it."""
+
+    access_key: SecretStr | None = None
+    """Access key of the bucket; None = as boto3 finds it: environment, profile, role."""
+    secret_key: SecretStr | None = None
+    """Its secret."""
+    cache_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
+    """Local copies of stored files may take so much of `data_dir`, bytes; those that nobody needed
+    longest are removed first, those in use never."""
 
 
 class WorkerSettings(BaseModel):
@@ -190,6 +225,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     video: VideoSettings = Field(default_factory=VideoSettings)
+    storage_s3: StorageS3Settings = Field(default_factory=StorageS3Settings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     labeling: LabelingSettings = Field(default_factory=LabelingSettings)

@@ -7,6 +7,7 @@ runs what does not need them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -15,8 +16,16 @@ from urllib.parse import urlsplit
 from celery import Celery
 from kombu import Exchange, Queue, binding
 
-from shared.bus.outbox import EVENTS, OutboxBus
+from shared.bus.outbox import OutboxBus
 from shared.bus.port import Broker
+from shared.bus.topology import (
+    TASKS,
+    QueueSpec,
+    Topology,
+    event_queue,
+    parking,
+    task_queue,
+)
 from shared.db.engine import open_engine, readers, writers
 from shared.errors import BadInput
 from shared.pipelines import atlas
@@ -25,20 +34,19 @@ from shared.serving.port import ModelServer
 from shared.settings import Settings
 from shared.storage.port import Storage
 
-TASKS = Exchange("actverse.tasks", type="topic", durable=True)
-
 
 def build(settings: Settings, service: str | None = None) -> Platform:
     """The platform of one process; `service` is whose worker it is, None for everything else."""
     engine = open_engine(settings.database_url)
     sessions = writers(engine)
     celery = celery_app(settings, service)
+    sender = _adapter(_broker_kind(settings).sender)(celery)
     return Platform(
         settings=settings,
         engine=engine,
         sessions=sessions,
         reads=readers(engine),
-        bus=OutboxBus(celery, sessions),
+        bus=OutboxBus(sender, sessions),
         broker=_broker(settings),
         storage=_storage(settings),
         celery=celery,
@@ -65,20 +73,33 @@ def _once(make: Callable[[], ModelServer]) -> Callable[[], ModelServer]:
 # --- the broker, and the Celery app that speaks to it ------------------------------------------
 
 
+def topology(settings: Settings) -> Topology:
+    """Every queue of the mesh: the dead first, or the others would have nowhere to put theirs."""
+    redeliveries = settings.worker.deliveries - 1
+    queues = [parking()]
+    for service in atlas.services():
+        queues.append(task_queue(service, redeliveries))
+        queues.append(events_of(service))
+    return Topology(tuple(queues))
+
+
+def events_of(service: str) -> QueueSpec:
+    """The queue with the events that `service` takes, bound by their names as the map says."""
+    return event_queue(service, atlas.consumed_by(service))
+
+
 def celery_app(settings: Settings, service: str | None) -> Celery:
     """The Celery app of a process; a worker's app consumes its service's queue only."""
-    url = settings.broker_url
-    schemes: dict[str, Callable[[str], dict[str, Any]]] = {"actverse+sqlite": _sqlite_broker}
-    specific = schemes[_scheme(url, schemes, "Broker")](url)
-    consumed = (service,) if service else atlas.services()
-    arguments = {"x-delivery-limit": settings.worker.deliveries - 1}
+    redeliveries = settings.worker.deliveries - 1
+    specs = [task_queue(s, redeliveries) for s in ((service,) if service else atlas.services())]
+    own = specs[0].name
     app = Celery(service or "actverse", set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(s, TASKS, routing_key=s, queue_arguments=arguments) for s in consumed],
-        task_default_queue=service or atlas.services()[0],
-        task_default_exchange=TASKS.name,
+        task_queues=[kombu_queue(spec) for spec in specs],
+        task_default_queue=own,
+        task_default_exchange=TASKS,
         task_default_exchange_type="topic",
-        task_default_routing_key=service or atlas.services()[0],
+        task_default_routing_key=own,
         task_create_missing_queues=False,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -95,39 +116,92 @@ def celery_app(settings: Settings, service: str | None) -> Celery:
         broker_connection_max_retries=None,
         enable_utc=True,
         timezone="UTC",
-        **specific,
+        **_broker_kind(settings).celery(settings),
     )
     return app
 
 
-def event_queue(settings: Settings, service: str) -> Queue:
-    """The queue with the events that `service` takes, bound by their names as the map says."""
+def kombu_queue(spec: QueueSpec) -> Queue:
+    """A queue of the topology as kombu, and so a worker, knows it."""
+    exchange = Exchange(spec.exchange, type="topic", durable=True)
     return Queue(
-        f"{service}.events",
-        bindings=[binding(EVENTS, routing_key=name) for name in atlas.consumed_by(service)],
-        queue_arguments={"x-delivery-limit": max(settings.worker.deliveries, 20)},
+        spec.name,
+        exchange if len(spec.keys) == 1 else None,
+        routing_key=spec.keys[0] if len(spec.keys) == 1 else "",
+        bindings=[binding(exchange, routing_key=key) for key in spec.keys],
+        durable=True,
+        queue_arguments=dict(spec.arguments),
     )
 
 
 def declare_topology(platform: Platform) -> None:
     """Make every exchange, queue and binding, so that nothing is sent where nobody listens yet."""
-    with platform.celery.connection_for_write() as connection:
-        channel = connection.default_channel
-        for service in atlas.services():
-            event_queue(platform.settings, service)(channel).declare()
-        for queue in platform.celery.amqp.queues.values():
-            queue(channel).declare()
+    platform.broker.apply()
 
 
-def _sqlite_broker(url: str) -> dict[str, Any]:
+def _sqlite_celery(settings: Settings) -> dict[str, Any]:
     _adapter("shared.bus.sqlite_transport:register")()
-    return {"broker_url": url, "result_backend": url}
+    return {"broker_url": settings.broker_url, "result_backend": settings.broker_url}
+
+
+def _rabbitmq_celery(settings: Settings) -> dict[str, Any]:
+    if urlsplit(settings.cache).scheme not in {"redis", "rediss"}:
+        raise BadInput(
+            "With RabbitMQ, Celery keeps the results of parallel work in Redis: "
+            "set ACTVERSE_CACHE=redis://host:6379/0."
+        )
+    _adapter("shared.bus.redis_results:register")()
+    return {
+        "broker_url": settings.broker_url,
+        "result_backend": f"actverse-redis+{settings.cache}",
+        "task_default_queue_type": "quorum",
+        "worker_detect_quorum_queues": True,
+        "broker_transport_options": {"confirm_publish": True},
+        "broker_connection_timeout": 4.0,
+        "broker_heartbeat": 10,
+        "task_publish_retry_policy": {
+            "max_retries": 100,
+            "interval_start": 0.1,
+            "interval_step": 0.2,
+            "interval_max": 1.0,
+        },
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # Redis costs freshness, never a task: who cannot reach it goes on soon (`flow.reviver`)
+        "redis_socket_connect_timeout": 1.0,
+        "redis_socket_timeout": 3.0,
+        "result_backend_transport_options": {
+            "retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.1}
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _BrokerKind:
+    celery: Callable[[Settings], dict[str, Any]]
+    sender: str
+    operator: str
+
+
+_FILE = _BrokerKind(
+    _sqlite_celery,
+    "shared.bus.kombu_sender:KombuSender",
+    "shared.bus.sqlite_broker_file:BrokerFile",
+)
+_RABBITMQ = _BrokerKind(
+    _rabbitmq_celery,
+    "shared.bus.rabbitmq_sender:RabbitSender",
+    "shared.bus.rabbitmq_broker:RabbitBroker",
+)
+_BROKERS = {"actverse+sqlite": _FILE, "amqp": _RABBITMQ, "amqps": _RABBITMQ}
+
+
+def _broker_kind(settings: Settings) -> _BrokerKind:
+    return _BROKERS[_scheme(settings.broker_url, _BROKERS, "Broker")]
 
 
 def _broker(settings: Settings) -> Broker:
-    url = settings.broker_url
-    known = {"actverse+sqlite": "shared.bus.sqlite_broker_file:BrokerFile"}
-    broker: Broker = _adapter(known[_scheme(url, known, "Broker")])(url)
+    adapter = _adapter(_broker_kind(settings).operator)
+    broker: Broker = adapter(settings.broker_url, topology(settings))
     return broker
 
 
@@ -141,7 +215,7 @@ def _storage(settings: Settings) -> Storage:
         "s3": "shared.storage.s3:S3Storage",
     }
     adapter = _adapter(known[_scheme(url, known, "Storage")])
-    storage: Storage = adapter.from_url(url, work=settings.data_dir)
+    storage: Storage = adapter.from_settings(settings)
     return storage
 
 
@@ -152,5 +226,5 @@ def _model_server(settings: Settings) -> ModelServer:
         "onnxruntime": "shared.serving.onnx_server:OnnxRuntimeServer",
     }
     adapter = _adapter(known[_scheme(url, known, "Model server")])
-    server: ModelServer = getattr(adapter, "from_url", adapter)(url)
+    server: ModelServer = adapter.from_settings(settings)
     return server

@@ -18,6 +18,7 @@ from deploy.local.state import STATE_FILE
 from shared import wiring
 from shared.db import migrate
 from shared.errors import Unavailable
+from shared.flow import parking
 from shared.platform import Platform
 from shared.settings import Settings
 from shared.web.access import KEY_FILE
@@ -138,11 +139,12 @@ def _logs(settings: Settings) -> Path:
 
 
 def _parked(platform: Platform) -> Finding:
-    parked = sum(load.parked for load in platform.broker.loads())
+    with platform.reads() as session:
+        parked = sum(parking.by_queue(session).values())
     if not parked:
         return Finding(ok=True, what="parked messages", text="none")
     text = f"{parked} messages were given up after too many deliveries"
-    return Finding(False, "parked messages", text, "actverse parked, then retry their tasks")
+    return Finding(False, "parked messages", text, "actverse parked list")
 
 
 def _key_file(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli import parked, topology
 from deploy.cli.watch import terminal
 
 
@@ -17,7 +18,8 @@ def add_to(app: typer.Typer) -> None:
     """Give `app` these verbs."""
     app.command()(doctor)
     app.command()(key)
-    app.command()(parked)
+    app.add_typer(parked.app, name="parked")
+    app.add_typer(topology.app, name="topology")
 
 
 def doctor(
@@ -69,24 +71,3 @@ def key(
         owner = user_named(session, user)
         said = f"{revoke_keys(session, owner)} keys revoked" if revoke else new_key(session, owner)
     print(said)
-
-
-def parked() -> None:
-    """List the messages that were given up after too many deliveries."""
-    from shared import wiring
-    from shared.settings import Settings
-
-    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
-    for name in ("id", "queue", "deliveries"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("reason", overflow="fold", ratio=1)
-    for message in wiring.build(Settings()).broker.parked_after(0):
-        table.add_row(
-            str(message.id), message.queue, str(message.deliveries), escape(message.reason)
-        )
-    console = terminal()
-    if not table.rows:
-        console.print("nothing is parked")
-        return
-    console.print(table)
-    console.print("Each of them has failed its step: actverse retry <task> runs it again.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import psutil
-from sqlalchemy import text
 
 from services.api_gateway.schemas import HealthView, QueueView
 from shared.bus.port import QueueLoad
+from shared.flow import parking
 from shared.platform import Platform
 from shared.redaction import without_secrets
 
@@ -21,8 +21,9 @@ def prime() -> None:
 def health(platform: Platform) -> HealthView:
     """Measure now; every dependency is really asked."""
     loads: list[QueueLoad] = []
+    parked: dict[str, int] = {}
     dependencies = {
-        "database": _ask(lambda: _database(platform)),
+        "database": _ask(lambda: parked.update(_parked(platform))),
         "broker": _ask(lambda: loads.extend(platform.broker.loads())),
         "storage": _ask(lambda: platform.storage.exists("health/none")),
         "model_server": _ask(lambda: platform.model_server().alive()),
@@ -32,8 +33,8 @@ def health(platform: Platform) -> HealthView:
             name=load.name,
             running=load.running,
             pending=load.pending,
-            parked=load.parked,
-            oldest_s=round(load.oldest_s, 1),
+            parked=parked.get(load.name, 0),
+            oldest_s=None if load.oldest_s is None else round(load.oldest_s, 1),
         )
         for load in loads
     }
@@ -47,9 +48,10 @@ def health(platform: Platform) -> HealthView:
     )
 
 
-def _database(platform: Platform) -> None:
+def _parked(platform: Platform) -> dict[str, int]:
+    """Messages that wait for a decision, by queue."""
     with platform.reads() as session:
-        session.execute(text("SELECT 1"))
+        return parking.by_queue(session)
 
 
 def _ask(question: Callable[[], object]) -> str:

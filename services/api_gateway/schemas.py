@@ -142,6 +142,34 @@ class UploadView(BaseModel):
     sha256: str = Field(examples=[SHA256])
 
 
+class DirectUploadWish(BaseModel):
+    """A media file that will be sent straight to the storage."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str = Field(min_length=1, max_length=1024, examples=["openfield.mp4"])
+    bytes: int = Field(gt=0, examples=[12400231])
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", examples=[SHA256])
+    content_type: Annotated[str, Field(max_length=255)] | None = Field(
+        default=None, examples=["video/mp4"], description="By the file's ending when not given"
+    )
+
+
+class DirectUpload(BaseModel):
+    """Where and how to send the file; then POST /uploads/direct/{upload_id}/complete."""
+
+    upload_id: str = Field(examples=["9d2f41c06a5b4c1f8f572f0f0d8f3a11"])
+    url: str = Field(
+        examples=["https://files.example/actverse/incoming/uploads/9d2f/a.mp4?X-Amz-..."]
+    )
+    method: str = Field(examples=["PUT"])
+    headers: dict[str, str] = Field(
+        examples=[{"Content-Type": "video/mp4", "x-amz-meta-sha256": SHA256}],
+        description="All of them belong to the signature",
+    )
+    expires_at: datetime = Field(examples=[MOMENT])
+
+
 class PipelineStep(BaseModel):
     """One step of the map."""
 
@@ -169,10 +197,12 @@ class QueueView(BaseModel):
     """The load of one queue."""
 
     name: str = Field(examples=["model_trainer"])
-    running: int = Field(examples=[1])
+    running: int | None = Field(examples=[1], description="null where the broker cannot tell")
     pending: int = Field(examples=[2])
     parked: int = Field(examples=[0], description="Given up after too many deliveries")
-    oldest_s: float = Field(examples=[0.4], description="Age of the oldest pending message")
+    oldest_s: float | None = Field(
+        examples=[0.4], description="Age of the oldest pending message; null where it is not known"
+    )
 
 
 class HealthView(BaseModel):

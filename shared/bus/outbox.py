@@ -8,26 +8,28 @@ then both send the same row; consumers drop the second by their inbox.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from celery import Celery
-from kombu import Exchange
-from kombu.exceptions import OperationalError
 from sqlalchemy import bindparam, select, update
 from sqlalchemy import event as sa_event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
+from shared.bus.port import Outbound, Sender
 from shared.db.base import table
 from shared.db.direct import Direct, Prepared, transaction
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
+from shared.telemetry import tracing
+from shared.telemetry.table import EVENTS_PUBLISHED, PUBLISH_FAILURES
 
 COMMITTER_FIRST = timedelta(seconds=1)  # sending takes milliseconds; the relay leaves it so long
-LONGEST_WAIT_S = 300.0
-EVENTS = Exchange("actverse.events", type="topic", durable=True)
+RELAY_FIRST = timedelta(seconds=15)  # other relays leave rows so long to the one that took them
+LONGEST_WAIT_S = 30.0
 log = structlog.get_logger()
 
 Row = tuple[int, str, dict[str, Any]]  # id, name of the event, its body
@@ -71,15 +73,18 @@ class _Own:
 
 
 class OutboxBus:
-    """The event bus of every wiring; the broker below is whatever the Celery app speaks to."""
+    """The event bus of every wiring; `sender` hands the events to whichever broker there is."""
 
-    def __init__(self, celery: Celery, sessions: sessionmaker[Session]) -> None:
-        self._celery = celery
+    def __init__(self, sender: Sender, sessions: sessionmaker[Session]) -> None:
+        self._sender = sender
         self._sessions = sessions
 
     def publish(self, event: DomainEvent, session: Session) -> None:
         """Store `event` with the transaction; send it right after the commit."""
         body = event.model_dump(mode="json")
+        if tracing.on():
+            body["traceparent"] = event.traceparent or self._trace_of(event, session)
+            tracing.note(task_id=event.task_id)
         at = now()
         stored = Direct(session.connection()).run(
             _STORE,
@@ -96,6 +101,13 @@ class OutboxBus:
             sa_event.listen(session, "after_soft_rollback", _after_rollback)
         session.info[_OWN].rows.append((stored.all[0].id, event.name, body))
 
+    def _trace_of(self, event: DomainEvent, session: Session) -> str | None:
+        """What runs now, or, where nobody asked (a sweep, a labeling tool), the task's last event."""
+        last = select(Outgoing.body["traceparent"].as_string()).where(
+            Outgoing.task_id == event.task_id
+        )
+        return tracing.traceparent() or session.scalar(last.order_by(Outgoing.id.desc()).limit(1))
+
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
         if session.in_nested_transaction() or not session.info[_OWN].rows:
@@ -105,16 +117,21 @@ class OutboxBus:
             rows = own.rows if own.certain else self._stored([row[0] for row in own.rows])
             # somebody waits for what is requested; facts are for whoever listens
             self._send(sorted(rows, key=lambda row: "_REQUESTED" not in row[1]))
-        except (OperationalError, OSError) as error:  # the relay process will send them
+        except DBAPIError as error:  # sent but not marked, or not even read: the relay sees to it
             log.warning("bus.relay.postponed", error=str(error))
 
     def relay(self, limit: int = 500) -> int:
         """Send up to `limit` rows in order; a row that cannot be sent keeps its error and waits."""
-        with self._sessions() as session:
-            rows = session.execute(
-                _ROWS.where(Outgoing.published_at.is_(None), Outgoing.due_at <= now()).limit(limit)
-            ).all()
-        return self._send([tuple(row) for row in rows])
+        unsent = _ROWS.where(Outgoing.published_at.is_(None), Outgoing.due_at <= now()).limit(limit)
+        with self._sessions.begin() as session:
+            # several relays share the rows: each takes what no other has in hand
+            taken = session.execute(unsent.with_for_update(skip_locked=True)).all()
+            rows: list[Row] = [tuple(row) for row in taken]
+            if rows and session.get_bind().dialect.name != "sqlite":
+                soon = now() + RELAY_FIRST
+                ids = [row[0] for row in rows]
+                session.execute(update(Outgoing).where(Outgoing.id.in_(ids)).values(due_at=soon))
+        return self._send(rows)
 
     def _stored(self, ids: Sequence[int]) -> list[Row]:
         with self._sessions() as session:
@@ -123,28 +140,18 @@ class OutboxBus:
     def _send(self, rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        sent: list[int] = []
-        failed: dict[int, str] = {}
-        with self._celery.producer_or_acquire() as producer:
-            for row_id, name, body in rows:
-                try:
-                    producer.publish(
-                        body,
-                        exchange=EVENTS,
-                        routing_key=name,
-                        headers={"event": name},
-                        serializer="json",
-                        mandatory=True,
-                        retry=True,
-                        retry_policy={"max_retries": 3, "interval_start": 0, "interval_step": 0.2},
-                    )
-                    sent.append(row_id)
-                except Exception as error:  # noqa: BLE001 - kept in the row and reported
-                    failed[row_id] = f"{type(error).__name__}: {error}"
-        self._settle(sent, failed)
-        return len(sent)
+        with ExitStack() as spans:
+            for _, name, body in rows if tracing.on() else ():
+                if parent := body.get("traceparent"):
+                    told = {"parent": parent, "task_id": body.get("task_id")}
+                    spans.enter_context(tracing.span(f"publish {name}", "producer", **told))
+            sent = self._sender.send([Outbound(*row) for row in rows])
+        for row_id, name, _ in rows:
+            (PUBLISH_FAILURES if row_id in sent.failed else EVENTS_PUBLISHED).add(name)
+        self._settle(sent.rows, sent.failed)
+        return len(sent.rows)
 
-    def _settle(self, sent: list[int], failed: dict[int, str]) -> None:
+    def _settle(self, sent: Sequence[int], failed: dict[int, str]) -> None:
         if sent:
             moment = now()
             with transaction(self._sessions.kw["bind"]) as direct:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -24,34 +24,81 @@ class EventBus(Protocol):
 
 
 @dataclass(frozen=True)
+class Outbound:
+    """An event on its way: its row in the outbox, its name (the routing key), its body."""
+
+    row: int
+    name: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of some events: those that a queue holds now, and why others are not sent."""
+
+    rows: Sequence[int]
+    failed: dict[int, str]
+
+
+class Sender(Protocol):
+    """Hands events to the broker."""
+
+    def send(self, events: Sequence[Outbound]) -> Sent:
+        """Send in order, each confirmed by the broker; an event that no queue takes has failed.
+
+        A broker that is away fails all of them within a few seconds; nothing is raised for that.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class QueueLoad:
-    """How much a queue holds."""
+    """How much a queue holds; None is what this broker cannot tell."""
 
     name: str
-    running: int
+    running: int | None  # delivered, not yet acknowledged
     pending: int
-    parked: int
-    oldest_s: float  # age of the oldest pending message, seconds; 0 when there is none
+    oldest_s: float | None  # age of the oldest pending message, seconds; 0 when there is none
 
 
 @dataclass(frozen=True)
 class ParkedMessage:
     """A message that was delivered too often, or refused."""
 
-    id: int
+    key: str  # of this very parking: handed over twice, it is the same
     queue: str
     reason: str
     deliveries: int
-    body: str
+    headers: dict[str, Any]
+    properties: dict[str, Any]  # as AMQP names them: content_type, correlation_id ...
+    content: str  # the body as it was published
 
 
 class Broker(Protocol):
     """The operator's view of the broker."""
 
     def loads(self) -> Sequence[QueueLoad]:
-        """Every durable queue."""
+        """Every queue of the topology, by name."""
         ...
 
-    def parked_after(self, position: int) -> Sequence[ParkedMessage]:
-        """Messages parked since `position`, oldest first; their ids only grow."""
+    def take_parked(self, keep: Callable[[ParkedMessage], None], limit: int = 100) -> int:
+        """Hand over up to `limit` parked messages; each leaves the broker once `keep` returned.
+
+        One whose `keep` raised, or whose taker died, comes again with the same key.
+        """
+        ...
+
+    def put_back(self, message: ParkedMessage) -> None:
+        """Send a message to its queue again, with a fresh count of deliveries.
+
+        Raises `Conflict` when the queue is gone, `Unavailable` when the broker is.
+        """
+        ...
+
+    def apply(self) -> None:
+        """Declare every exchange, queue and binding of the topology that is missing."""
+        ...
+
+    def verify(self) -> Sequence[str]:
+        """What differs from the topology, one sentence each; changes nothing that exists."""
         ...

@@ -1,52 +1,34 @@
-"""The operator's view of the broker file: loads, parked messages, replay. Needs no kombu."""
+"""The operator's view of the broker file: topology, loads, parked messages. Needs no kombu."""
 
 from __future__ import annotations
 
+import base64
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from shared.bus.port import ParkedMessage, QueueLoad
 from shared.bus.sqlite_database import BrokerUrl, Database
+from shared.bus.sqlite_routing import QueueTerms
 from shared.bus.sqlite_store import Store
-from shared.errors import Conflict, NotFound
+from shared.bus.topology import DEAD, EXCHANGES, QueueSpec, Topology
+from shared.errors import Conflict
 
-_PARKED = """SELECT id, queue, reason, deliveries, body, sent_at, parked_at, settled FROM parked"""
-
-
-@dataclass(frozen=True)
-class ParkedDetail(ParkedMessage):
-    """A parked message with its times (seconds since 1970) and what was done about it."""
-
-    sent_at: float
-    parked_at: float
-    settled: str | None  # None while it waits for a decision, else "replayed" or "discarded"
-
-    @property
-    def headers(self) -> dict[str, Any]:
-        """Of a Celery task: `task`, `id`, `root_id`, `parent_id`, `group`, `argsrepr` ..."""
-        return dict(json.loads(self.body)["headers"])
-
-    @property
-    def content(self) -> Any:
-        """The body as it was published; of a Celery task `[args, kwargs, options]`."""
-        message = json.loads(self.body)
-        readable = message["content-type"] == "application/json" and isinstance(
-            message["body"], str
-        )
-        return json.loads(message["body"]) if readable else message["body"]
+# AMQP's names of what lies beside the properties in a message of kombu's virtual transports
+BESIDE = {"content_type": "content-type", "content_encoding": "content-encoding"}
+OURS = ("body_encoding", "delivery_info", "delivery_tag")
 
 
 class BrokerFile:
     """The broker at `url` (`actverse+sqlite:///...`), or in a file at a path."""
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(self, url: str | Path, topology: Topology | None = None) -> None:
         location = BrokerUrl(url) if isinstance(url, Path) else BrokerUrl.parse(url)
         self._database = Database(location.path, location.synchronous)
         self._store = Store(self._database)
+        self._topology = topology or Topology(())
 
     def loads(self) -> Sequence[QueueLoad]:
         """Every queue that outlives its consumers, by name."""
@@ -54,7 +36,6 @@ class BrokerFile:
             """SELECT name,
                  (SELECT COUNT(*) FROM message WHERE queue = name AND owner IS NOT NULL) AS running,
                  (SELECT COUNT(*) FROM message WHERE queue = name AND owner IS NULL) AS pending,
-                 (SELECT COUNT(*) FROM parked WHERE queue = name AND settled IS NULL) AS parked,
                  (SELECT MIN(MAX(sent_at, due_at)) FROM message
                   WHERE queue = name AND owner IS NULL AND due_at <= ?1) AS oldest
                FROM queue WHERE NOT auto_delete AND expires_s IS NULL ORDER BY name""",
@@ -65,63 +46,83 @@ class BrokerFile:
                 name=row["name"],
                 running=row["running"],
                 pending=row["pending"],
-                parked=row["parked"],
                 oldest_s=0.0 if row["oldest"] is None else max(0.0, time.time() - row["oldest"]),
             )
             for row in rows
         ]
 
-    def parked_after(self, position: int) -> Sequence[ParkedDetail]:
-        """Messages parked since `position` (an id), oldest first; 0 means all.
+    def take_parked(self, keep: Callable[[ParkedMessage], None], limit: int = 100) -> int:
+        """Hand over, then forget; `keep` commits elsewhere, so a kill in between hands over again."""
+        rows = self._database.rows("SELECT * FROM parked ORDER BY id LIMIT ?", limit)
+        for row in rows:
+            keep(_message(dict(row)))
+            self._database.rows("DELETE FROM parked WHERE id = ?", row["id"])
+        return len(rows)
 
-        One that was replayed meanwhile is left out, as its work goes on; a discarded one is told.
-        """
-        rows = self._database.rows(
-            f"{_PARKED} WHERE id > ? AND settled IS NOT 'replayed' ORDER BY id", position
-        )
-        return [ParkedDetail(**dict(row)) for row in rows]
-
-    def parked(self, queue: str | None = None, limit: int = 100) -> Sequence[ParkedDetail]:
-        """Those that wait for a decision, the newest first."""
-        rows = self._database.rows(
-            f"{_PARKED} WHERE settled IS NULL AND (?1 IS NULL OR queue = ?1) ORDER BY id DESC LIMIT ?2",
-            queue,
-            limit,
-        )
-        return [ParkedDetail(**dict(row)) for row in rows]
-
-    def show(self, parked_id: int) -> ParkedDetail:
-        """One parked message; `NotFound` if there is none of this id."""
-        rows = self._database.rows(f"{_PARKED} WHERE id = ?", parked_id)
-        if not rows:
-            raise NotFound(
-                f"No parked message has the id {parked_id}. `actverse parked` lists them."
-            )
-        return ParkedDetail(**dict(rows[0]))
-
-    def replay(self, parked_id: int) -> None:
+    def put_back(self, message: ParkedMessage) -> None:
         """Send it to its queue again, with a fresh count of deliveries."""
-        with self._database.transaction():
-            parked = self._settle(parked_id, "replayed")
-            if not self._store.routing.has_queue(parked.queue):
-                raise Conflict(
-                    f"Queue {parked.queue!r} of parked message {parked_id} is gone. Start the service that declares it, then replay."
-                )
-            self._store.put([parked.queue], parked.body)
+        if not self._store.routing.has_queue(message.queue):
+            raise Conflict(
+                f"Queue {message.queue!r} is gone. Start the service that declares it, then replay."
+            )
+        properties = {n: v for n, v in message.properties.items() if n not in BESIDE}
+        body = {
+            "body": message.content,
+            **{there: message.properties.get(here) for here, there in BESIDE.items()},
+            "headers": message.headers,
+            "properties": {
+                **properties,
+                "delivery_info": {"exchange": "", "routing_key": message.queue},
+                "delivery_tag": "",
+            },
+        }
+        self._store.put([message.queue], json.dumps(body))
 
-    def discard(self, parked_id: int) -> None:
-        """Give it up; it can be read for a week more."""
+    def apply(self) -> None:
+        """Declare the topology; a queue with other terms gets the new ones."""
+        routing = self._store.routing
         with self._database.transaction():
-            self._settle(parked_id, "discarded")
+            for exchange in EXCHANGES:
+                routing.declare_exchange(exchange, "topic")
+            for queue in self._queues():
+                terms = QueueTerms(delivery_limit=queue.arguments.get("x-delivery-limit"))
+                routing.declare_queue(queue.name, terms)
+                for key in queue.keys:
+                    routing.bind(queue.name, queue.exchange, key)
 
-    def _settle(self, parked_id: int, how: str) -> ParkedDetail:
-        parked = self.show(parked_id)
-        if parked.settled is not None:
-            raise Conflict(f"Parked message {parked_id} was {parked.settled} already.")
-        self._database.rows(
-            "UPDATE parked SET settled = ?, settled_at = ? WHERE id = ?",
-            how,
-            time.time(),
-            parked_id,
-        )
-        return parked
+    def verify(self) -> Sequence[str]:
+        """Queues and bindings that are missing."""
+        routing, bound = self._store.routing, set(self._store.routing.bindings())
+        missing = []
+        for queue in self._queues():
+            if not routing.has_queue(queue.name):
+                missing.append(f"Queue {queue.name} is missing: actverse topology apply.")
+                continue
+            missing += [
+                f"Queue {queue.name} does not get {key}: actverse topology apply."
+                for key in queue.keys
+                if (queue.name, queue.exchange, key) not in bound
+            ]
+        return missing
+
+    def _queues(self) -> list[QueueSpec]:
+        """Those of the topology, but the parking: here that is a table."""
+        return [queue for queue in self._topology.queues if queue.exchange != DEAD]
+
+
+def _message(row: dict[str, Any]) -> ParkedMessage:
+    payload = json.loads(row["body"])
+    properties = {n: v for n, v in payload.get("properties", {}).items() if n not in OURS}
+    beside = {here: payload.get(there) for here, there in BESIDE.items()}
+    content = payload.get("body") or ""
+    if payload.get("properties", {}).get("body_encoding") == "base64":
+        content = base64.b64decode(content).decode("utf-8", errors="replace")
+    return ParkedMessage(
+        key=f"{row['id']}@{row['parked_at']:.6f}",
+        queue=row["queue"],
+        reason=row["reason"],
+        deliveries=row["deliveries"],
+        headers=payload.get("headers") or {},
+        properties={n: v for n, v in {**properties, **beside}.items() if v is not None},
+        content=content if isinstance(content, str) else json.dumps(content),
+    )

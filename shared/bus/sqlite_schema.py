@@ -27,11 +27,10 @@ SCHEMA = (
     "CREATE INDEX message_due ON message (queue, due_at) WHERE owner IS NULL",
     "CREATE INDEX message_held ON message (owner) WHERE owner IS NOT NULL",
     "CREATE INDEX message_expiry ON message (expires_at) WHERE expires_at IS NOT NULL",
-    # settled: NULL, 'replayed' or 'discarded'; a settled row stays a while for whoever reads in order.
     """CREATE TABLE parked (
         id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, reason TEXT NOT NULL,
         deliveries INTEGER NOT NULL, sent_at REAL NOT NULL, parked_at REAL NOT NULL,
-        priority INTEGER NOT NULL, body TEXT NOT NULL, settled TEXT, settled_at REAL)""",
+        priority INTEGER NOT NULL, body TEXT NOT NULL)""",
     "CREATE TABLE result (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_at REAL) WITHOUT ROWID",
     "CREATE INDEX result_expiry ON result (expires_at) WHERE expires_at IS NOT NULL",
     # size is NULL until the whole header is sent; outcome: NULL while parts are missing.

@@ -17,7 +17,6 @@ from shared.bus.sqlite_routing import Routing
 from shared.process import alive, this_process
 
 DEFAULT_DELIVERY_LIMIT = 20  # redeliveries; the same as RabbitMQ's quorum queues
-SETTLED_KEPT_S = 7 * 86400.0  # how long a replayed or discarded parked message can be read
 
 REJECTED = "rejected"
 TOO_MANY_DELIVERIES = "delivery_limit"
@@ -165,9 +164,8 @@ class Store:
             self.database.rows("DELETE FROM message WHERE expires_at < ? AND owner IS NULL", now)
 
     def tidy(self) -> None:
-        """Drop parked messages that were settled long ago and stray bells; call it now and then."""
+        """Drop the bells of processes that died; call it now and then."""
         sqlite_bell.remove_dead(self.database.path)
-        self.database.rows("DELETE FROM parked WHERE settled_at < ?", time.time() - SETTLED_KEPT_S)
 
     def pending(self, queue: str) -> int:
         """How many messages of `queue` wait."""

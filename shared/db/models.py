@@ -66,7 +66,7 @@ class StepRun(Base):
     __tablename__ = "step_runs"
     __table_args__ = (
         Unique("task_id", "name", "attempt"),
-        Index("ix_step_runs_state_deadline_at", "state", "deadline_at"),
+        Index("ix_step_runs_state_service_queued_at", "state", "service", "queued_at"),
     )
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
@@ -85,6 +85,7 @@ class StepRun(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
+    revived_at: Mapped[datetime | None]  # a lost continuation was last sent again
 
 
 class WorkRun(Base):
@@ -244,12 +245,5 @@ class Upload(Base):
     key: Mapped[str] = mapped_column(Text)
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
+    state: Mapped[str] = mapped_column(default="READY", server_default="READY")  # or PENDING
     created_at: Mapped[datetime] = mapped_column(default=now)
-
-
-class Marker(Base):
-    """How far a periodic reader has come, for example through the parked messages."""
-
-    __tablename__ = "markers"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -123,11 +123,12 @@ def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float)
     return Taken(tries=work.tries)
 
 
-def release(session: Session, ref: WorkRef, task: str) -> None:
-    """Let go of work that will be tried again later."""
+def release(session: Session, ref: WorkRef, task: str, delay_s: float) -> None:
+    """Let go of work that will be tried again in `delay_s`; until then nobody misses it."""
     work = session.get(WorkRun, (ref.step_run_id, task))
     if work is not None and work.state != State.SUCCEEDED:
-        work.holder = work.held_until = None
+        work.holder = None
+        work.held_until = now() + timedelta(seconds=delay_s)
 
 
 def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -10,19 +11,20 @@ from kombu import Consumer, Queue
 from kombu.message import Message
 
 from shared.bus.outbox import first_time
+from shared.bus.topology import named
 from shared.db.direct import transaction
-from shared.db.models import Task
-from shared.errors import ActverseError, Terminal
-from shared.events.base import DomainEvent, parse
+from shared.errors import Terminal
+from shared.events.base import CATALOGUE, DomainEvent, parse
 from shared.flow import ledger
-from shared.flow.canvas import canvas
+from shared.flow.canvas import canvas, rest
 from shared.flow.claims import WorkRef
 from shared.flow.statements import PIPELINE_OF
-from shared.flow.states import ENDED
 from shared.flow.work import Backoff
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
 from shared.platform import Platform
+from shared.telemetry import tracing
+from shared.telemetry.table import EVENTS_HANDLED
 
 PATIENCE = Backoff(first_s=0.2, most_s=60.0)
 log = structlog.get_logger()
@@ -51,22 +53,35 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
 
         def on_event(self, body: dict[str, Any], message: Message) -> None:
             """Handle one event; an exception that left here would end the whole worker."""
+            name = str(message.headers.get("event"))
+            outcome = "handled"
             try:
                 again = bool((message.delivery_info or {}).get("redelivered"))
-                handle(platform, service, str(message.headers.get("event")), body, again=again)
+                with _span(name, body):
+                    handle(platform, service, name, body, again=again)
                 message.ack()
             except Terminal as error:  # no other try would help: parked, and its step fails
+                outcome = "refused"
                 log.warning("flow.event.refused", error=str(error))
                 message.reject(requeue=False)
             except Exception as error:
                 # The database is away, the disk is full: held for a while, or all deliveries that
                 # the broker allows would be used up before anybody could mend it
+                outcome = "postponed"
                 tried = int(message.headers.get("x-delivery-count") or 0)
                 delay_s = PATIENCE.delay_s(tried, None)
                 log.exception("flow.event.failed", error=str(error), again_in_s=round(delay_s, 1))
                 self.timer.call_after(delay_s, message.reject, (True,))
+            EVENTS_HANDLED.add(service, name if name in CATALOGUE else "unknown", outcome)
 
     return EventConsumer
+
+
+def _span(name: str, body: Any) -> AbstractContextManager[Any]:
+    known = body if isinstance(body, dict) else {}
+    return tracing.span(
+        f"handle {name}", "consumer", known.get("traceparent"), task_id=known.get("task_id")
+    )
 
 
 def handle(
@@ -81,8 +96,9 @@ def handle(
             platform.celery.signature(
                 f"{service}.{reaction.run}",
                 args=({"name": name, **body},),
-                queue=service,
+                queue=named(service),
                 task_id=f"{service}.{body['event_id']}",
+                **tracing.carried(),
             ).apply_async()
             return
     event = parse(name, body)
@@ -109,29 +125,13 @@ def _dispatch(platform: Platform, step: Step, run: ledger.Enqueued, event: Domai
         token=run.token,
     )
     log.info("flow.step.dispatched", step=step.name, task_id=ref.task_id, attempt=ref.attempt)
-    canvas(platform.celery, step, ref, event.model_dump(mode="json")).apply_async()
-
-
-def fail_poisoned(
-    platform: Platform, name: str, body: dict[str, Any], error: ActverseError
-) -> None:
-    """An event that nobody could handle ends its step (or its task) with a sentence."""
-    with platform.sessions.begin() as session:
-        task = session.get(Task, str(body.get("task_id")))
-        if task is None or task.state in ENDED:
+    job = event.model_dump(mode="json")
+    try:
+        canvas(platform.celery, step, ref, job).apply_async()
+    except Exception as error:  # a chord whose result backend is away; without one it goes on
+        if step.starts_together:
+            log.warning("flow.chord.refused", step=step.name, error=str(error))
+            for signature in rest(platform.celery, step, ref, job, {}):
+                signature.apply_async()
             return
-        step = atlas.step_for(task.pipeline, name)
-        runs = ledger.latest_runs(session, task.id)
-        run = next((r for r in runs if step and r.name == step.name), None)
-        if run is not None:
-            ledger.failed(session, platform.bus, run, error)
-
-
-PARKED = "{what} was given up after {deliveries} deliveries: {reason}. Retry the step, or see `actverse parked`."
-
-
-class Parked(Terminal):
-    """A message was delivered too often; its step fails visibly instead of waiting for ever."""
-
-    def __init__(self, what: str, deliveries: int, reason: str) -> None:
-        super().__init__(PARKED.format(what=what, deliveries=deliveries, reason=reason))
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing
 from typing import Any
 
@@ -21,6 +22,8 @@ from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
 from shared.platform import Platform
 from shared.progress.board import StoredReport, advance, publish_progress
+from shared.telemetry import tracing
+from shared.telemetry.table import RETRIES, WORK_SECONDS, WORKS, WORKS_RUNNING
 
 BOOKKEEPING = Backoff(times=20)
 log = structlog.get_logger()
@@ -54,7 +57,7 @@ def register(app: Celery, service: str, spec: TaskSpec, platform: Platform) -> N
     elif spec.job is None:
         _register_reaction(app, name, spec, platform)
     else:
-        _register_work(app, name, spec, platform)
+        _register_work(app, service, spec, platform)
 
 
 def _register_periodic(app: Celery, name: str, spec: TaskSpec, platform: Platform) -> None:
@@ -67,7 +70,8 @@ def _register_periodic(app: Celery, name: str, spec: TaskSpec, platform: Platfor
 def _register_reaction(app: Celery, name: str, spec: TaskSpec, platform: Platform) -> None:
     def react(self: CeleryTask, event: dict[str, Any]) -> None:
         try:
-            spec.function(event, platform)
+            with tracing.span(self.name, "consumer", self.request.get(tracing.CARRIER)):
+                spec.function(event, platform)
         except Retryable as error:
             if self.request.retries >= spec.backoff.times:
                 log.warning("flow.reaction.gave_up", task=name, error=str(error))
@@ -78,16 +82,30 @@ def _register_reaction(app: Celery, name: str, spec: TaskSpec, platform: Platfor
     app.task(name=name, bind=True, ignore_result=True, max_retries=None)(react)
 
 
-def _register_work(app: Celery, name: str, spec: TaskSpec, platform: Platform) -> None:
+def _register_work(app: Celery, service: str, spec: TaskSpec, platform: Platform) -> None:
+    name = f"{service}.{spec.name}"
+
     def execute(self: CeleryTask, job: Any, *, ref: dict[str, Any], last: bool) -> Any:
         work_ref = WorkRef.model_validate(ref)
         with structlog.contextvars.bound_contextvars(task_id=work_ref.task_id, work=name):
             try:
-                return _execute(self, spec, platform, job, work_ref, last)
+                with (
+                    tracing.span(
+                        name,
+                        "consumer",
+                        self.request.get(tracing.CARRIER),
+                        task_id=work_ref.task_id,
+                        step=work_ref.step,
+                        attempt=work_ref.attempt,
+                    ),
+                    WORKS_RUNNING.held(service, spec.name),
+                ):
+                    return _execute(self, spec, platform, job, work_ref, last)
             except (StepEnded, Retry):
                 raise
             except Exception as error:
                 # Our own book-keeping failed (the database is away): nothing is known to be done
+                WORKS.add(service, spec.name, "unknown")
                 log.exception("flow.bookkeeping.failed", error=str(error))
                 tried = self.request.retries
                 if tried >= BOOKKEEPING.times:
@@ -113,10 +131,13 @@ def _execute(
     lease_s = platform.settings.worker.lease_s
     match _claim(platform, ref, step, spec.name):
         case claims.AlreadyDone(job=done):
+            WORKS.add(step.service, spec.name, "repeated")
             return done
         case claims.HeldElsewhere(wait_s=wait_s):
+            WORKS.add(step.service, spec.name, "held_elsewhere")
             raise celery_task.retry(countdown=wait_s)
         case claims.Superseded(cancelled=was_cancelled):
+            WORKS.add(step.service, spec.name, "superseded")
             _note_superseded(platform, ref, cancelled=was_cancelled)
             raise StepEnded(f"{spec.name} was superseded")
         case claims.Taken(tries=tries):
@@ -130,13 +151,17 @@ def _execute(
         every_s=platform.settings.worker.report_every_s,
         lease_s=lease_s,
     )
+    began = time.monotonic()
     try:
-        with background(lease_s / 3).keeping(report):
+        with background(lease_s / 3).keeping(report), platform.storage.working():
             result = spec.function(_parse(spec, job), Run(platform, ref, report, tries))
     except BaseException as error:
-        _ended_badly(celery_task, spec, platform, ref, error, tries=tries)
+        _ended_badly(celery_task, spec, platform, ref, error, service=step.service, tries=tries)
         raise StepEnded(str(error)) from error
+    finally:
+        WORK_SECONDS.observe(time.monotonic() - began, step.service, spec.name)
     _ended_well(platform, ref, step, spec.name, dumped := result.model_dump(mode="json"), last)
+    WORKS.add(step.service, spec.name, "succeeded")
     return dumped
 
 
@@ -195,6 +220,7 @@ def _ended_badly(
     ref: WorkRef,
     error: BaseException,
     *,
+    service: str,
     tries: int,
 ) -> None:
     """Decide between another try, cancelled and failed; raises when another try was arranged."""
@@ -205,6 +231,7 @@ def _ended_badly(
         with platform.sessions.begin() as session:
             run = session.get_one(ledger.StepRun, ref.step_run_id)
             ledger.cancelled(session, run)
+        WORKS.add(service, spec.name, "cancelled")
         log.info("flow.work.cancelled")
         return
     if isinstance(told, Retryable) and tries > spec.backoff.times:
@@ -212,12 +239,15 @@ def _ended_badly(
     elif isinstance(told, Retryable):
         delay = spec.backoff.delay_s(tries - 1, told.retry_after_s)
         with platform.sessions.begin() as session:
-            claims.release(session, ref, spec.name)
+            claims.release(session, ref, spec.name, delay)
             run = session.get_one(ledger.StepRun, ref.step_run_id)
             run.message = f"{told} Next try in {delay:.0f} s ({tries} of {spec.backoff.times})."
             publish_progress(session, run)
+        WORKS.add(service, spec.name, "retried")
+        RETRIES.add(service, spec.name, told.code)
         log.warning("flow.work.retried", error=str(told), delay_s=round(delay, 1))
         raise celery_task.retry(countdown=delay, exc=error)
+    WORKS.add(service, spec.name, "failed")
     if isinstance(error, ActverseError):
         log.warning("flow.work.failed", code=told.code, error=str(told))
     else:

@@ -1,19 +1,15 @@
-"""Nobody waits for ever: what is overdue, parked, or will not stop ends here, visibly."""
+"""Nobody waits for ever: what is overdue, parked, lost, or will not stop ends here, visibly."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import delete, select
 
-from shared.bus.port import ParkedMessage
-from shared.db.models import Incoming, Marker, Outgoing, StepRun, Task, now
+from shared.db.models import Incoming, Outgoing, StepRun, Task, now
 from shared.errors import Terminal
-from shared.flow import ledger
-from shared.flow.consumer import Parked, fail_poisoned
+from shared.flow import ledger, leftovers, parking, reviver
 from shared.flow.states import State
 from shared.pipelines import atlas
 from shared.platform import Platform
@@ -36,54 +32,10 @@ class Overdue(Terminal):
 
 def sweep(platform: Platform) -> None:
     """One round; every part may run at the same time in another process."""
-    fail_parked(platform)
+    parking.take(platform)
     fail_overdue(platform)
     stop_cancelled(platform)
-
-
-def fail_parked(platform: Platform) -> None:
-    """Each newly parked message fails the step it belongs to."""
-    with platform.reads() as session:
-        marker = session.get(Marker, "parked")
-        position = marker.position if marker else 0
-    for message in platform.broker.parked_after(position):
-        log.error("flow.parked", queue=message.queue, reason=message.reason, parked_id=message.id)
-        _fail_one(platform, message)
-        with platform.sessions.begin() as session:
-            marker = session.merge(Marker(name="parked", position=message.id))
-
-
-def _fail_one(platform: Platform, message: ParkedMessage) -> None:
-    headers, body = _decode(message.body)
-    if "event" in headers:
-        name = str(headers["event"])
-        what = f"Event {name}"
-        error = Parked(what, message.deliveries, message.reason)
-        fail_poisoned(platform, name, body if isinstance(body, dict) else {}, error)
-        return
-    ref = body[1].get("ref") if isinstance(body, list) and len(body) > 1 else None
-    if not isinstance(ref, dict):
-        return
-    what = f"Work {headers.get('task', message.queue)}"
-    error = Parked(what, message.deliveries, message.reason)
-    with platform.sessions.begin() as session:
-        run = session.get(StepRun, ref.get("step_run_id"))
-        if run is not None and run.token == ref.get("token"):
-            ledger.failed(session, platform.bus, run, error)
-
-
-def _decode(text: str) -> tuple[dict[str, Any], Any]:
-    """Headers and payload of a message as kombu's virtual transports store it."""
-    import base64
-
-    message = json.loads(text)
-    payload = message.get("body", "null")
-    if message.get("properties", {}).get("body_encoding") == "base64":
-        payload = base64.b64decode(payload)
-    try:
-        return message.get("headers") or {}, json.loads(payload)
-    except ValueError:
-        return message.get("headers") or {}, None
+    reviver.revive(platform)
 
 
 def fail_overdue(platform: Platform) -> None:
@@ -131,7 +83,8 @@ def revoke(
 
 
 def forget_old(platform: Platform) -> None:
-    """Delete sent outbox rows and old inbox rows."""
+    """Delete sent outbox rows, old inbox rows, and what interrupted uploads left."""
+    leftovers.remove(platform)
     with platform.sessions.begin() as session:
         session.execute(delete(Outgoing).where(Outgoing.published_at < now() - KEEP_SENT))
         session.execute(delete(Incoming).where(Incoming.at < now() - KEEP_HANDLED))

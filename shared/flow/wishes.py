@@ -16,6 +16,7 @@ from shared.flow.statements import RUN, TASK, adding
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
+from shared.telemetry.table import TASKS_ENDED, TASKS_SUBMITTED
 
 
 def submit(
@@ -48,6 +49,7 @@ def submit(
     session.add(task)
     _add_runs(session, task, pipeline.steps, attempt=1)
     note(session, task.id, None, "state", state=State.QUEUED)
+    TASKS_SUBMITTED.add(pipeline.name)
     bus.publish(
         lifecycle.TaskSubmitted(task_id=task.id, user_id=user_id, pipeline=pipeline.name), session
     )
@@ -87,6 +89,7 @@ def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
         if not _held(session, run):  # between two tasks, or before another try: nobody would notice
             stoppable.add(State.RUNNING)
         move(session, run, stoppable, State.CANCELLED, finished_at=now())
+    TASKS_ENDED.add(task.pipeline, State.CANCELLED)
     note(session, task.id, None, "state", state=State.CANCELLED)
     bus.publish(
         lifecycle.TaskCancelled(task_id=task.id, user_id=task.user_id, pipeline=task.pipeline),
@@ -107,6 +110,13 @@ def _held(session: Session, run: StepRun) -> bool:
 
 def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) -> StepRun:
     """Run a step again, and everything after it; by default the step that failed."""
+    run = reopen(session, task, step_name)
+    bus.publish(request(task, atlas.PIPELINES[task.pipeline].step(run.name)), session)
+    return run
+
+
+def reopen(session: Session, task: Task, step_name: str | None) -> StepRun:
+    """A new attempt at a step and at everything after it, which waits for its request event."""
     runs = latest_runs(session, task.id)
     if task.state not in ENDED:
         raise Conflict(
@@ -128,6 +138,5 @@ def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) ->
     task.state = State.QUEUED
     task.error = task.cancel_requested_at = task.finished_at = None
     note(session, task.id, None, "state", state=State.QUEUED, from_step=chosen)
-    bus.publish(request(task, again[0]), session)
     session.flush()
     return next(r for r in latest_runs(session, task.id) if r.name == chosen)

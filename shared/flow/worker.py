@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 from shared import log, wiring
 from shared.bus.pool_watch import PoolWatch
@@ -20,6 +20,8 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.process import die_with
 from shared.settings import Settings
+from shared.telemetry import tracing
+from shared.telemetry.process import watch
 
 
 def load_tasks(platform: Platform, service: str) -> dict[str, TaskSpec]:
@@ -36,7 +38,7 @@ def prepare(platform: Platform, service: str) -> Celery:
     if service not in atlas.services():
         raise BadInput(f"No service {service!r}; there are: {', '.join(atlas.services())}.")
     load_tasks(platform, service)
-    queue = wiring.event_queue(platform.settings, service)
+    queue = wiring.kombu_queue(wiring.events_of(service))
     platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
     platform.celery.steps["consumer"].add(pulse(platform.settings.heartbeat))
     platform.celery.steps["worker"].add(PoolWatch)
@@ -47,6 +49,7 @@ def prepare(platform: Platform, service: str) -> Celery:
         die_with(worker)
 
     worker_process_init.connect(begin_child, weak=False)
+    worker_process_shutdown.connect(lambda **_: tracing.flush(), weak=False)
     return platform.celery
 
 
@@ -54,6 +57,7 @@ def main(service: str) -> None:
     """Run the worker until it is told to stop."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service=service)
+    watch(settings, service, forks=True)
     app = prepare(wiring.build(settings, service), service)
     concurrency = settings.worker.concurrency.get(service, 1)
     app.worker_main(

@@ -104,6 +104,11 @@ class Step:
         works = first.tasks if isinstance(first, Parallel) else (first,)
         return frozenset(work.task for work in works)
 
+    @property
+    def starts_together(self) -> bool:
+        """Whether the step begins with a `parallel`."""
+        return isinstance(self.run[0], Parallel)
+
     def leading_to(self, then: type[DomainEvent] | None) -> Step:
         """The same step in another pipeline, where something else follows it."""
         return Step(

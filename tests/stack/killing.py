@@ -32,6 +32,7 @@ from shared.db.models import (
 )
 from shared.errors import Unavailable
 from shared.events import lifecycle
+from shared.flow import parking
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.settings import Settings
@@ -211,4 +212,5 @@ def assert_quiet(witness: Witness) -> None:
     while witness.unsent():
         assert time.monotonic() < deadline
         time.sleep(LOOK_EVERY_S)
-    assert not [q for q in witness.platform.broker.loads() if q.parked]
+    with witness.platform.reads() as session:
+        assert parking.by_queue(session) == {}

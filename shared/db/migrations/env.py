@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from shared.db.models import Base
+from shared.db import models, operation_models  # noqa: F401 - they name their tables
+from shared.db.base import Base
 
 engine = context.config.attributes["engine"]
 with engine.connect() as connection:

@@ -167,7 +167,7 @@ def test_key_makes_a_user_and_revokes(door, actverse) -> None:
 
 
 def test_parked_tells_what_was_given_up(door, actverse) -> None:
-    assert "nothing is parked" in actverse("parked").stdout
+    assert "nothing is parked" in actverse("parked", "list").stdout
 
 
 def test_doctor_finds_what_is_wrong(door, actverse) -> None:

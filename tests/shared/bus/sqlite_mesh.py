@@ -12,7 +12,8 @@ from pathlib import Path
 
 from celery import Celery
 
-from shared.bus.sqlite_broker_file import BrokerFile
+from shared.bus.port import ParkedMessage
+from shared.bus.sqlite_broker_file import BrokerFile, _message
 from shared.bus.sqlite_transport import register
 from tests.shared.bus import sqlite_app
 
@@ -26,6 +27,12 @@ def until(true: Callable[[], object], seconds: float = 15.0, every_s: float = 0.
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(every_s)
     return value
+
+
+def parked_in(broker: BrokerFile, queue: str | None = None) -> list[ParkedMessage]:
+    """What was put aside and not yet taken."""
+    rows = broker._database.rows("SELECT * FROM parked ORDER BY id")
+    return [_message(dict(row)) for row in rows if queue in {None, row["queue"]}]
 
 
 class Mesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sqlite3
@@ -13,12 +14,14 @@ from pathlib import Path
 import pytest
 from kombu import Connection, Consumer, Producer, Queue
 
+from shared.bus.port import ParkedMessage
 from shared.bus.sqlite_broker_file import BrokerFile
 from shared.bus.sqlite_database import BrokerUrl, Database
 from shared.bus.sqlite_transport import Unroutable, register
-from shared.errors import Conflict, Invalid, NotFound, Terminal
+from shared.errors import Conflict, Invalid, Terminal
 from shared.process import alive, start_of, this_process
 from tests.contracts.broker import BrokerContract, Parked, drained, fetched, queue, topic
+from tests.shared.bus.sqlite_mesh import parked_in
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def connection(file: Path) -> Iterator[Connection]:
 class TestSqliteBroker(BrokerContract):
     @pytest.fixture
     def parked(self, broker: BrokerFile) -> Parked:
-        return lambda name: len(broker.parked(name))
+        return lambda name: len(parked_in(broker, name))
 
 
 class TestUrls:
@@ -172,7 +175,7 @@ class TestDelivery:
                 pytest.raises(LookupError),
             ):
                 other.drain_events(timeout=2)
-        assert [one.deliveries for one in broker.parked(bound.name)] == [3]
+        assert [one.deliveries for one in parked_in(broker, bound.name)] == [3]
 
     def test_an_acknowledgement_that_cannot_be_written_is_made_up_for(
         self, connection: Connection, broker: BrokerFile, monkeypatch: pytest.MonkeyPatch
@@ -325,44 +328,43 @@ class TestOperator:
         fetched(connection, bound).reject(requeue=False)
         return bound
 
-    def test_a_parked_message_can_be_read(self, broker: BrokerFile, refused: Queue) -> None:
-        [one] = broker.parked()
-        assert (one.queue, one.reason, one.deliveries) == (refused.name, "rejected", 1)
-        assert one.content == {"n": "ü"}
-        assert one.headers["task"] == "t.x"
-        assert broker.show(one.id) == one
-        assert broker.loads()[0].parked == 1
-
-    def test_replay_sends_it_again_once(
-        self, broker: BrokerFile, refused: Queue, connection: Connection
-    ) -> None:
-        [one] = broker.parked()
-        broker.replay(one.id)
-        assert drained(connection, refused) == [{"n": "ü"}]
-        assert broker.parked() == []
-        assert broker.parked_after(0) == [], "its work goes on: nobody must call it failed"
-        with pytest.raises(Conflict, match="replayed already"):
-            broker.replay(one.id)
-
-    def test_replay_needs_the_queue(
-        self, broker: BrokerFile, refused: Queue, connection: Connection
-    ) -> None:
-        refused(connection.default_channel).delete()
-        [one] = broker.parked()
-        with pytest.raises(Conflict, match="is gone"):
-            broker.replay(one.id)
-        assert broker.parked() == [one], "it is still there"
-
-    def test_discard_is_told_to_those_who_read_in_order(
+    def test_a_parked_message_is_handed_over_until_somebody_kept_it(
         self, broker: BrokerFile, refused: Queue
     ) -> None:
-        [one] = broker.parked()
-        broker.discard(one.id)
-        assert broker.parked() == []
-        assert [each.id for each in broker.parked_after(0)] == [one.id]
-        assert broker.parked_after(one.id) == []
-        with pytest.raises(NotFound, match="999"):
-            broker.discard(999)
+        kept: list[ParkedMessage] = []
+
+        def fail(message: ParkedMessage) -> None:
+            kept.append(message)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            broker.take_parked(fail)
+        assert broker.take_parked(kept.append) == 1
+        assert broker.take_parked(kept.append) == 0
+        first, second = kept
+        assert first == second
+        assert (first.queue, first.reason, first.deliveries) == (refused.name, "rejected", 1)
+        assert json.loads(first.content) == {"n": "ü"}
+        assert first.headers["task"] == "t.x"
+
+    def test_it_can_be_put_back(
+        self, broker: BrokerFile, refused: Queue, connection: Connection
+    ) -> None:
+        kept: list[ParkedMessage] = []
+        broker.take_parked(kept.append)
+        broker.put_back(kept[0])
+        message = fetched(connection, refused)
+        assert (message.payload, message.headers["task"]) == ({"n": "ü"}, "t.x")
+        message.ack()
+
+    def test_that_needs_the_queue(
+        self, broker: BrokerFile, refused: Queue, connection: Connection
+    ) -> None:
+        kept: list[ParkedMessage] = []
+        broker.take_parked(kept.append)
+        refused(connection.default_channel).delete()
+        with pytest.raises(Conflict, match="is gone"):
+            broker.put_back(kept[0])
 
     def test_loads_tell_waiting_and_running(
         self, broker: BrokerFile, connection: Connection
@@ -377,7 +379,7 @@ class TestOperator:
         fetched(connection, bound)
         time.sleep(0.05)
         [load] = broker.loads()
-        assert (load.name, load.running, load.pending, load.parked) == (bound.name, 1, 3, 0)
+        assert (load.name, load.running, load.pending) == (bound.name, 1, 3)
         assert 0.04 < load.oldest_s < 5
 
 

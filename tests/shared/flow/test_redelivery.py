@@ -46,7 +46,7 @@ def test_an_event_that_nobody_will_ever_understand_fails_its_step_at_once(mesh: 
         producer.publish(body, exchange="", routing_key="probe.events", headers=headers)
     task = mesh.wait(task_id)
     assert task.state == State.FAILED
-    assert "EVENT_PROBE_REQUESTED was given up after 1 deliveries" in task.error["message"]
+    assert "EVENT_PROBE_REQUESTED was given up after 1 delivery" in task.error["message"]
 
 
 def test_an_event_waits_while_the_database_cannot_take_it(mesh: ProbeMesh) -> None:

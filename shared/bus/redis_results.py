@@ -1,0 +1,25 @@
+"""Celery's results in Redis, for chords only: what was done is written in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.backends.redis import RedisBackend
+
+
+class RedisResults(RedisBackend):
+    """Celery's own, without listening for results: nobody waits for one.
+
+    Its publisher would subscribe to every task that it sends, and never unsubscribe.
+    """
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do not subscribe."""
+        del producer, task_id
+
+
+def register() -> None:
+    """Make the scheme `actverse-redis+redis` known as a result backend."""
+    from celery.app.backends import BACKEND_ALIASES
+
+    BACKEND_ALIASES["actverse-redis"] = "shared.bus.redis_results:RedisResults"

@@ -1,0 +1,169 @@
+"""Sends again what a server has lost: the database knows what is done, and so what comes next.
+
+A broker that keeps its promises loses nothing. But Redis, which counts the parts of a chord, may be
+emptied in the middle of one, and the disk of a broker may be lost as a whole. Then a step stands
+still although nothing waits for it. To send the rest of it once more is harmless, because work is
+claimed in the database: at worst a second message finds its work done.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from shared.bus.topology import named
+from shared.db.models import Outgoing, StepRun, Task, WorkRun, now
+from shared.flow import canvas, ledger
+from shared.flow.claims import WorkRef
+from shared.flow.states import ENDED, State
+from shared.pipelines import atlas
+from shared.platform import Platform
+
+STALLED = timedelta(seconds=10)
+AGAIN = timedelta(seconds=60)  # when sending it once more has not moved it
+UNANSWERED = timedelta(seconds=30)  # a request event that nobody has taken although all are taken
+LOOK_BACK = timedelta(hours=1)
+AT_ONCE = 200
+log = structlog.get_logger()
+
+
+def revive(platform: Platform) -> int:
+    """Send the rest of every step that stands still; how many there were."""
+    pending = {load.name: load.pending for load in platform.broker.loads()}
+    revived = 0
+    for service in atlas.services():
+        with platform.reads() as session:
+            before = _consumed_until(session, service, waiting=pending.get(named(service), 0))
+            stalled = _stalled(session, service, before) if before is not None else []
+        for run_id in stalled:
+            revived += _send_rest(platform, run_id)
+        if pending.get(f"{named(service)}.events", 1) == 0:
+            revived += _ask_again(platform, service)
+    return revived
+
+
+def _consumed_until(session: Session, service: str, *, waiting: int) -> datetime | None:
+    """Whatever was sent to the queue of `service` before this moment was taken from it.
+
+    An empty queue says so for everything. Else the queue's order does: a step that has begun had
+    waited behind all that was sent before it.
+    """
+    if waiting == 0:
+        return now() - STALLED
+    newest = session.scalar(
+        select(StepRun.queued_at)
+        .where(StepRun.state == State.RUNNING, StepRun.service == service)
+        .order_by(StepRun.queued_at.desc())
+        .limit(1)
+    )
+    return None if newest is None else newest - STALLED
+
+
+def _stalled(session: Session, service: str, before: datetime) -> list[int]:
+    """Step runs that nobody is at, and nobody was since `before`."""
+    at = now()
+    busy = exists().where(
+        WorkRun.step_run_id == StepRun.id,
+        or_(
+            WorkRun.held_until > at,  # at work, or waiting for its next try
+            WorkRun.finished_at > before,
+            WorkRun.started_at > before,
+        ),
+    )
+    moved_since = exists().where(
+        WorkRun.step_run_id == StepRun.id, WorkRun.finished_at > StepRun.revived_at
+    )
+    return list(
+        session.scalars(
+            select(StepRun.id)
+            .join(Task, Task.id == StepRun.task_id)
+            .where(
+                StepRun.service == service,
+                StepRun.state.in_([State.QUEUED, State.RUNNING]),
+                StepRun.queued_at < before,
+                Task.state.not_in(ENDED),
+                or_(
+                    StepRun.revived_at.is_(None),
+                    StepRun.revived_at < at - AGAIN,
+                    (StepRun.revived_at < at - STALLED) & moved_since,
+                ),
+                ~busy,
+            )
+            .order_by(StepRun.id)
+            .limit(AT_ONCE)
+        )
+    )
+
+
+def _send_rest(platform: Platform, run_id: int) -> bool:
+    """Send it, unless another clock does; False when nothing was sent."""
+    at = now()
+    with platform.sessions.begin() as session:
+        run = session.scalar(
+            select(StepRun).where(StepRun.id == run_id).with_for_update(skip_locked=True)
+        )
+        if run is None or run.state not in {State.QUEUED, State.RUNNING} or run.token is None:
+            return False
+        if run.revived_at is not None and run.revived_at > at - STALLED:
+            return False
+        run.revived_at = at
+        task = session.get_one(Task, run.task_id)
+        step = atlas.PIPELINES[task.pipeline].step(run.name)
+        ref = WorkRef(
+            task_id=task.id,
+            user_id=task.user_id,
+            pipeline=task.pipeline,
+            step=run.name,
+            step_run_id=run.id,
+            attempt=run.attempt,
+            token=run.token,
+        )
+        job = ledger.request(task, step).model_dump(mode="json")
+        finished = session.scalars(
+            select(WorkRun).where(WorkRun.step_run_id == run.id, WorkRun.state == State.SUCCEEDED)
+        )
+        done: dict[str, dict[str, Any]] = {work.task: work.job or {} for work in finished}
+    remaining = canvas.rest(platform.celery, step, ref, job, done)
+    for signature in remaining:
+        signature.apply_async()
+    log.warning(
+        "flow.step.revived", task_id=ref.task_id, step=ref.step, sent=[s.task for s in remaining]
+    )
+    return bool(remaining)
+
+
+def _ask_again(platform: Platform, service: str) -> int:
+    """Request events that were sent, and that nobody took, are sent again by the relay."""
+    requests = {
+        step.on.name: step.name
+        for pipeline in atlas.PIPELINES.values()
+        for step in pipeline.steps
+        if step.service == service
+    }
+    at = now()
+    with platform.sessions.begin() as session:
+        rows = session.execute(
+            select(Outgoing.id, Outgoing.name, StepRun.name, StepRun.task_id)
+            .join(Task, Task.id == Outgoing.task_id)
+            .join(StepRun, StepRun.task_id == Outgoing.task_id)
+            .where(
+                Outgoing.published_at < at - UNANSWERED,
+                Outgoing.published_at > at - LOOK_BACK,
+                Outgoing.name.in_(list(requests)),
+                StepRun.service == service,
+                StepRun.state == State.PENDING,
+                Task.state.not_in(ENDED),
+            )
+            .limit(AT_ONCE)
+        ).all()
+        lost = [row[0] for row in rows if requests[row[1]] == row[2]]
+        if lost:
+            session.execute(
+                update(Outgoing).where(Outgoing.id.in_(lost)).values(published_at=None, due_at=at)
+            )
+            log.warning("flow.events.asked_again", service=service, events=len(lost))
+    return len(lost)
