@@ -17,6 +17,7 @@ import httpx
 
 from shared.errors import ActverseError, Conflict, Forbidden, Terminal, Unavailable
 from shared.net.address import Allowed, spoken
+from shared.net.deadline import Deadline, TimedStream
 
 SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
@@ -26,8 +27,9 @@ SocketOption = (
 class CheckedBackend(httpcore.SyncBackend):
     """Opens sockets only to addresses that `allowed` permits."""
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, deadline: Deadline | None = None) -> None:
         self._allowed = allowed
+        self._deadline = deadline
 
     def connect_tcp(
         self,
@@ -40,12 +42,16 @@ class CheckedBackend(httpcore.SyncBackend):
         """Connect to the first checked address of `host` that answers."""
         failure: Exception | None = None
         for address in self._allowed.addresses(host, port):
+            if self._deadline is not None:
+                timeout = self._deadline.left_s(timeout, httpcore.ConnectTimeout)
             try:
-                return super().connect_tcp(
+                stream = super().connect_tcp(
                     str(address), port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return TimedStream(stream, self._deadline) if self._deadline else stream
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
@@ -62,7 +68,9 @@ class CheckedBackend(httpcore.SyncBackend):
 class GuardedTransport(httpx.HTTPTransport):
     """`httpx.HTTPTransport` over a `CheckedBackend`; it also checks the form of every URL."""
 
-    def __init__(self, allowed: Allowed, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, allowed: Allowed, context: ssl.SSLContext, deadline: Deadline | None = None
+    ) -> None:
         super().__init__(verify=context, trust_env=False)
         if not isinstance(getattr(self, "_pool", None), httpcore.ConnectionPool):
             # httpx keeps its connections elsewhere: better no request than an unchecked one.
@@ -73,7 +81,7 @@ class GuardedTransport(httpx.HTTPTransport):
             max_connections=10,
             max_keepalive_connections=2,
             keepalive_expiry=5.0,
-            network_backend=CheckedBackend(allowed),
+            network_backend=CheckedBackend(allowed, deadline),
         )
         self._allowed = allowed
 
@@ -88,17 +96,23 @@ def guarded_client(
     *,
     timeout_s: float = 30.0,
     connect_timeout_s: float = 10.0,
+    total_s: float | None = None,
     max_redirects: int = 5,
     context: ssl.SSLContext | None = None,
 ) -> httpx.Client:
     """A client that reaches public addresses, and what `allow` names, and nothing else.
 
-    `timeout_s` is the longest wait for the next byte, not for the whole answer. Proxies of the
+    `timeout_s` is the longest wait for the next byte, not for the whole answer; `total_s`, counted
+    from now, ends everything that the client does (one exchange a client, then). Proxies of the
     environment are ignored, because a proxy would look names up itself, unchecked.
     Raises (from any request) `Forbidden` for a private address, `BadInput` for an unusable URL,
     `NotFound` for an unknown host; httpx's own errors go through `explained_http`.
     """
-    transport = GuardedTransport(Allowed.of(allow), context or httpx.create_ssl_context())
+    transport = GuardedTransport(
+        Allowed.of(allow),
+        context or httpx.create_ssl_context(),
+        Deadline(total_s) if total_s is not None else None,
+    )
     return httpx.Client(
         transport=transport,
         trust_env=False,

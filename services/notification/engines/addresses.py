@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from services.notification.errors import AddressUnusable
 from shared.net.address import Allowed
+from shared.net.connections import Guard, only_to
 
 FIXED_HOST = frozenset({"discord", "slack", "tgram"})  # the service's own, whatever the URL says
 NAMED_HOST = frozenset({"form", "forms", "json", "jsons", "mailto", "mailtos", "xml", "xmls"})
@@ -81,8 +83,7 @@ def check_kind(url: str) -> None:
 def check_host(url: str, host: str | None, port: int | None, allow: Sequence[str]) -> None:
     """Refuse a private destination that is not in `allow`; `host` is the one that is called.
 
-    The name is looked up again when the message leaves; a name that changes its answer in between
-    is not defended against here.
+    The name is looked up again when the message leaves; `held` sees to what is found then.
     """
     scheme = scheme_of(url)
     if scheme in FIXED_HOST:
@@ -90,6 +91,16 @@ def check_host(url: str, host: str | None, port: int | None, allow: Sequence[str
     if not host:
         raise AddressUnusable(shown(url), "it names no host")
     Allowed.of(allow).addresses(host, port or DEFAULT_PORTS.get(scheme, 443))
+
+
+def held(url: str, host: str | None, allow: Sequence[str]) -> AbstractContextManager[Guard | None]:
+    """Within it, this thread connects only where a message to `url` may go.
+
+    Services with a host of their own are left alone: they may be reached through a proxy.
+    """
+    if scheme_of(url) in FIXED_HOST:
+        return nullcontext()
+    return only_to(Allowed.of(allow), host or "")
 
 
 def _options(url: str) -> set[str]:

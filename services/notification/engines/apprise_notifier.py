@@ -12,6 +12,7 @@ import apprise
 from services.notification.engines.addresses import (
     check_host,
     check_kind,
+    held,
     scheme_of,
     shown,
     without_secrets,
@@ -89,10 +90,16 @@ class AppriseNotifier:
             return NotDelivered(self._shown, type(error).__name__)
 
     def _deliver(self, service: apprise.NotifyBase, message: Notice) -> ActverseError | None:
-        if self._allow is not None:
-            host = getattr(service, "smtp_host", None) or service.host
-            check_host(self._url, host, service.port, self._allow)
-            service.redirects = False  # a redirect would lead past the check
+        if self._allow is None:
+            return self._notify(service, message)
+        host = getattr(service, "smtp_host", None) or service.host
+        check_host(self._url, host, service.port, self._allow)
+        service.redirects = False  # a redirect would lead past the check
+        with held(self._url, host, self._allow) as guard:
+            failed = self._notify(service, message)
+        return guard.refused if failed and guard and guard.refused else failed
+
+    def _notify(self, service: apprise.NotifyBase, message: Notice) -> ActverseError | None:
         sender = apprise.Apprise()
         sender.add(service)
         result = sender.notify(
