@@ -12,6 +12,7 @@ from celery.beat import Scheduler
 from shared import log, wiring
 from shared.flow.heartbeat import beat
 from shared.settings import Settings
+from shared.telemetry.process import watch
 
 
 def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
@@ -34,6 +35,7 @@ def main() -> None:
     """
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service="beat")
+    watch(settings, "beat")
     logging.getLogger("celery.beat").setLevel(logging.WARNING)  # not a line for every tick
     app = wiring.celery_app(settings, None)
     app.conf.beat_schedule = {

@@ -14,8 +14,12 @@ import structlog
 from shared import log, wiring
 from shared.flow import sweeper
 from shared.flow.heartbeat import beat
+from shared.flow.state_figures import StateFigures
 from shared.platform import Platform
 from shared.settings import Settings
+from shared.telemetry import tracing
+from shared.telemetry.process import watch
+from shared.telemetry.table import CLOCK_ROUNDS
 
 RELAY_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
@@ -36,7 +40,9 @@ def run(platform: Platform, stopped: threading.Event) -> None:
                 forgotten = time.monotonic()
                 sweeper.forget_old(platform)
             beat(platform.settings.heartbeat)
+            CLOCK_ROUNDS.add("done")
         except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
+            CLOCK_ROUNDS.add("failed")
             logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
 
 
@@ -47,7 +53,10 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    run(wiring.build(settings), stopped)
+    platform = wiring.build(settings)
+    watch(settings, "clock", read=StateFigures(platform))
+    run(platform, stopped)
+    tracing.flush()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from shared.flow.statements import BEGIN, BEGIN_TASK, NEWEST, NOTE, OWNER, movin
 from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
+from shared.telemetry.table import STEP_SECONDS, STEP_WAIT_SECONDS, TASKS_ENDED
 
 
 class RunKey(NamedTuple):
@@ -85,8 +86,11 @@ def _move(
     changes = {"state": to, **changes}
     statement = moving(frozenset(allowed), tuple(changes))
     new = {f"new_{name}": value for name, value in changes.items()}
-    if direct.run(statement, run=run.id, **new).count == 0:
+    moved = direct.run(statement, run=run.id, **new).first
+    if moved is None:
         return False
+    if to in ENDED and moved.started_at is not None:
+        STEP_SECONDS.observe((now() - moved.started_at).total_seconds(), run.name, to)
     error = changes.get("error")
     why = {"message": error["message"], "code": error["code"]} if error else {}
     data = {"state": to, "attempt": run.attempt, **why}
@@ -149,6 +153,8 @@ def started(direct: Direct, step_run_id: int, step: Step) -> None:
     run = direct.run(BEGIN, run=step_run_id, at=at, deadline=deadline).first
     if run is None:
         return
+    if run.queued_at is not None:
+        STEP_WAIT_SECONDS.observe((at - run.queued_at).total_seconds(), run.name)
     direct.run(BEGIN_TASK, task=run.task_id, at=at)
     data = {"state": State.RUNNING, "attempt": run.attempt}
     _note(direct, run.task_id, run.name, "state", data)
@@ -206,6 +212,7 @@ def _conclude(
         bus.publish(step.then.drawn_from(context, **who), session)
         return True
     _set_task(session, task, state=State.SUCCEEDED, context=context, finished_at=now())
+    TASKS_ENDED.add(task.pipeline, State.SUCCEEDED)
     note(session, task.id, None, "state", state=State.SUCCEEDED)
     bus.publish(lifecycle.TaskCompleted(**who, pipeline=task.pipeline), session)
     return True
@@ -239,6 +246,7 @@ def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) 
     task.state = State.FAILED
     task.error = {**told, "step": run.name}
     task.finished_at = now()
+    TASKS_ENDED.add(task.pipeline, State.FAILED)
     note(session, task.id, None, "state", state=State.FAILED, failed_step=run.name, **told)
     bus.publish(
         lifecycle.StepFailed(

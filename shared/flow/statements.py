@@ -43,7 +43,7 @@ BEGIN = Prepared(
     update(RUN)
     .where(RUN.c.id == bindparam("run"), RUN.c.state == State.QUEUED)
     .values(state=State.RUNNING, started_at=bindparam("at"), deadline_at=bindparam("deadline"))
-    .returning(RUN.c.task_id, RUN.c.name, RUN.c.attempt)
+    .returning(RUN.c.task_id, RUN.c.name, RUN.c.attempt, RUN.c.queued_at)
 )
 BEGIN_TASK = Prepared(
     update(TASK)
@@ -105,6 +105,7 @@ def moving(allowed: frozenset[str], changed: tuple[str, ...]) -> Prepared:
         update(RUN)
         .where(RUN.c.id == bindparam("run"), or_(*(RUN.c.state == s for s in sorted(allowed))))
         .values({name: bindparam(f"new_{name}", type_=RUN.c[name].type) for name in changed})
+        .returning(RUN.c.started_at)
     )
 
 

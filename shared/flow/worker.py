@@ -68,7 +68,7 @@ def main(service: str) -> None:
             f"--loglevel={settings.log_level}",
             "--without-gossip",
             "--without-mingle",
-            "--without-heartbeat",
+            "--task-events" if settings.worker.task_events else "--without-heartbeat",
             "--pool=prefork",
             "--optimization=fair",
         ]

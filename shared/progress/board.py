@@ -14,6 +14,7 @@ from shared.db.base import table
 from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
 from shared.errors import Cancelled
+from shared.telemetry.table import EPOCHS
 
 
 class StoredReport:
@@ -74,6 +75,7 @@ class StoredReport:
             if figures:
                 run.figures = {**run.figures, **figures}
             if "epoch" in figures:
+                EPOCHS.add()
                 session.merge(
                     Epoch(
                         task_id=task.id,

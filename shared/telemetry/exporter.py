@@ -8,6 +8,7 @@ a full disk ends the process; and what dead processes counted is added up and th
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -41,7 +42,11 @@ class Exporter:
     """The figures of this process (and of those that share its folder), as Prometheus reads them."""
 
     def __init__(self, folder: Path | None, read: Read | None) -> None:
-        from prometheus_client import CollectorRegistry, disable_created_metrics
+        from prometheus_client import (
+            CollectorRegistry,
+            ProcessCollector,
+            disable_created_metrics,
+        )
         from prometheus_client.multiprocess import MultiProcessCollector
 
         disable_created_metrics()
@@ -56,6 +61,7 @@ class Exporter:
             _bind(CollectorRegistry())
             os.register_at_fork(after_in_child=lambda: _after_fork(folder))
             self.registry.register(_Settled(MultiProcessCollector(None, str(folder)), folder))
+        ProcessCollector(registry=self.registry)  # its processor time, memory, descriptors
         if read is not None:
             self.registry.register(_States(read))
 
@@ -91,6 +97,7 @@ def begin(
     try:
         if folder is None and forks:
             folder = own_folder()
+            atexit.register(_remove, folder, os.getpid())
         exporter = Exporter(folder, read)
         if port:
             exporter.listen(host, port)
@@ -109,6 +116,11 @@ def own_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
 
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a child that it forked
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _count_in_files() -> None:
     """Multiprocess mode even if somebody has imported prometheus-client before."""
     from prometheus_client import values
@@ -125,7 +137,8 @@ def _bind(registry: Any) -> None:
         if figure.kind == "counter":
             figure.bind(Counter(figure.name, figure.about, **common))
         elif figure.kind == "histogram":
-            figure.bind(Histogram(figure.name, figure.about, buckets=figure.buckets, **common))
+            buckets = figure.buckets or Histogram.DEFAULT_BUCKETS
+            figure.bind(Histogram(figure.name, figure.about, buckets=buckets, **common))
         elif figure.kind == "level":
             figure.bind(Gauge(figure.name, figure.about, multiprocess_mode="livesum", **common))
 

@@ -154,6 +154,12 @@ def traceparent() -> str | None:
     return carrier.get(CARRIER)
 
 
+def carried() -> dict[str, dict[str, str]]:
+    """The `headers` of a Celery signature that goes on with the present trace; {} for none."""
+    parent = traceparent()
+    return {"headers": {CARRIER: parent}} if parent else {}
+
+
 def note(**attributes: str | float) -> None:
     """Tell more about the present span."""
     if _tracing is None:
