@@ -1,0 +1,1 @@
+"""The mesh in containers: starting it, and keeping its parts in agreement."""
