@@ -24,6 +24,12 @@ demo: setup ## a video becomes a detector of its own, live, with a table at the 
 up: setup ## keep the mesh running; prints the URL and the API key
 	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh
 
+stack: setup ## the mesh in containers: build, start, wait, run one task (PROFILE=cpu|gpu for Triton)
+	@$(PY) -m deploy.stack up $(if $(PROFILE),--profile $(PROFILE)) $(if $(VIDEO),--video '$(VIDEO)')
+
+stack-down: setup ## remove the containers; VOLUMES=delete also what they have stored
+	@$(PY) -m deploy.stack down $(if $(filter delete,$(VOLUMES)),--volumes)
+
 test: setup ## every test but the long ones
 	@$(PY) -m pytest -q -m 'not slow' $(ARGS)
 

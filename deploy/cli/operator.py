@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import parked, topology
+from deploy.cli.migrate import migrate
 from deploy.cli.watch import terminal
 
 
@@ -18,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Give `app` these verbs."""
     app.command()(doctor)
     app.command()(key)
+    app.command()(migrate)
     app.add_typer(parked.app, name="parked")
     app.add_typer(topology.app, name="topology")
 
