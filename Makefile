@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export YOLO_OFFLINE := 1
 
-.PHONY: help setup demo up test test-all bench lint pipelines doctor clean
+.PHONY: help setup demo up stack stack-down test test-all bench lint pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
