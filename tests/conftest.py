@@ -17,6 +17,8 @@ from shared.serving.triton_server import TritonModelServer
 os.environ.setdefault("YOLO_OFFLINE", "1")
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 ROOT = Path(__file__).resolve().parents[1]
 TINY_SIZE = 64  # pixels
 TINY_CLASSES = ("mouse", "fly")
