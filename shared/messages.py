@@ -26,6 +26,13 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "step.model_withdrawal": {"en": "taking the model off the server", "ko": "모델 내리기"},
     "step.inference": {"en": "analysis with your model", "ko": "사용자 모델 분석"},
     "step.results_upload": {"en": "storing the results", "ko": "결과 저장"},
+    # --- around every message ---
+    "news.link": {"en": "Look at it: {link}", "ko": "확인하기: {link}"},
+    "news.trial.title": {"en": "A message from Actverse", "ko": "Actverse 시험 메시지"},
+    "news.trial.body": {
+        "en": "You asked for this message; news about your tasks will arrive here.",
+        "ko": "요청하신 시험 메시지입니다. 앞으로 작업 소식이 여기로 전달됩니다.",
+    },
     # --- news about a task ---
     "notice.task_submitted.title": {
         "en": "Task {task_id}: accepted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.errors import Invalid, Retryable
+from shared.errors import Conflict, Invalid, Retryable
 
 
 class UnknownNotifier(Invalid):
@@ -30,3 +30,45 @@ class NotDelivered(Retryable):
 
     def __init__(self, shown: str, why: str) -> None:
         super().__init__(f"The message to {shown} was not delivered: {why}. It is tried again.")
+
+
+class TooManyWebhooks(Conflict):
+    """A user has as many webhooks as a user may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"You have {most} webhooks, the most that are allowed. DELETE /webhooks/{{id}} removes one."
+        )
+
+
+class Disabled(Conflict):
+    """A webhook whose receiver said that it is gone."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(
+            f"Webhook {webhook_id} was disabled because its receiver answered 410 Gone. "
+            "Make a new one with POST /webhooks."
+        )
+
+
+class NoAddresses(Conflict):
+    """A test message was asked for by somebody without addresses."""
+
+    def __init__(self) -> None:
+        super().__init__("You have no addresses yet; give some with PUT /notifications.")
+
+
+class UnknownAddress(Invalid):
+    """An address was named by an id that none of the user's has."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"You have no address {digest!r}; GET /notifications lists yours. Give its url."
+        )
+
+
+class BadCursor(Invalid):
+    """A page was asked for by something that no page gave."""
+
+    def __init__(self) -> None:
+        super().__init__("The cursor is not one of ours; pass `next` of the page before.")

@@ -24,8 +24,10 @@ MOODS: dict[str, Mood] = {
 """Every kind of news, and how it is coloured where the receiver has colours."""
 
 
-def render(kind: str, language: str = DEFAULT, **fields: object) -> Notice:
-    """The message for one kind of news (a key of `MOODS`).
+def render(
+    kind: str, language: str = DEFAULT, *, link: str | None = None, **fields: object
+) -> Notice:
+    """The message for one kind of news (a key of `MOODS`), with a `link` to the task below.
 
     Every kind needs `task_id`; the others as `shared.messages` names them in braces. `step` is the
     step's name in the map; numbers between 0 and 1 (mAP) are written with three decimals; a value
@@ -37,7 +39,15 @@ def render(kind: str, language: str = DEFAULT, **fields: object) -> Notice:
         shown["step"] = step_title(shown["step"], language)
     title = " ".join(say(f"notice.{kind}.title", language, **shown).split())
     body = say(f"notice.{kind}.body", language, **shown)
-    return Notice(_cut(title, MAX_TITLE), _cut(body, MAX_BODY), mood)
+    below = "\n" + say("news.link", language, link=link) if link else ""
+    return Notice(_cut(title, MAX_TITLE), _cut(body, MAX_BODY - len(below)) + below, mood)
+
+
+def trial(language: str = DEFAULT, link: str | None = None) -> Notice:
+    """What a user gets who asks whether an address works."""
+    body = say("news.trial.body", language)
+    below = "\n" + say("news.link", language, link=link) if link else ""
+    return Notice(say("news.trial.title", language), body + below)
 
 
 def _shown(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery.apps.beat import Beat
 from celery.beat import Scheduler
@@ -13,6 +13,8 @@ from shared import log, wiring
 from shared.flow.heartbeat import beat
 from shared.settings import Settings
 from shared.telemetry.process import watch
+
+FORGET_EVERY_S = 3600.0
 
 
 def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
@@ -27,6 +29,40 @@ def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
     return Beating
 
 
+class Tick(NamedTuple):
+    """A periodic task, and how often it is sent."""
+
+    service: str
+    task: str
+    every_s: float
+
+
+def ticks(settings: Settings) -> tuple[Tick, ...]:
+    """Everything that beat sends."""
+    return (
+        Tick("model_deployer", "restore_models", settings.model.restore_s),
+        Tick("labeling_manager", "watch_labelings", settings.labeling.poll_s),
+        Tick("notification", "send_due", settings.notify.poll_s),
+        Tick("notification", "forget_old", FORGET_EVERY_S),
+    )
+
+
+def schedule(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The same as Celery wants it; a tick that nobody took is worthless after three more."""
+    return {
+        f"{tick.service}.{tick.task}": {
+            "task": f"{tick.service}.{tick.task}",
+            "schedule": tick.every_s,
+            "options": {
+                "queue": tick.service,
+                "expires": 3 * tick.every_s,
+                "ignore_result": True,
+            },
+        }
+        for tick in ticks(settings)
+    }
+
+
 def main() -> None:
     """Run until told to stop.
 
@@ -38,17 +74,7 @@ def main() -> None:
     watch(settings, "beat")
     logging.getLogger("celery.beat").setLevel(logging.WARNING)  # not a line for every tick
     app = wiring.celery_app(settings, None)
-    app.conf.beat_schedule = {
-        "watch labelings": {
-            "task": "labeling_manager.watch_labelings",
-            "schedule": settings.labeling.poll_s,
-            "options": {
-                "queue": "labeling_manager",
-                "expires": 3 * settings.labeling.poll_s,
-                "ignore_result": True,
-            },
-        },
-    }
+    app.conf.beat_schedule = schedule(settings)
     Beat(
         app=app,
         scheduler=_scheduler(settings.heartbeat),

@@ -33,6 +33,7 @@ SERVICES = (
     "model_trainer",
     "model_deployer",
     "model_inference",
+    "notification",
 )
 VIDEO_URL = "https://example.org/openfield.mp4"
 

@@ -1,0 +1,135 @@
+"""One call of a webhook: signed as the Standard Webhooks specification has it, checked, bounded."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import ssl
+import time
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from services.notification.deliveries import Outcome
+from shared.db.operation_models import Webhook, WebhookDelivery
+from shared.errors import ActverseError
+from shared.net.address import Allowed
+from shared.net.guard import explained_http, guarded_client
+from shared.platform import Platform
+from shared.settings import Settings
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark by which the standard's libraries know one
+MAX_SAID = 500  # characters of an answer that are kept
+MAX_READ_BYTES = 2048
+MAX_RETRY_AFTER_DIGITS = 6
+
+
+def new_secret() -> str:
+    """32 random bytes, in the form that the standard's libraries take."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
+    """`v1,` and the base64 of the HMAC-SHA256 of `<id>.<unix seconds>.<body>`."""
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    signed = f"{event_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def headers(webhook: Webhook, event_id: str, body: bytes) -> dict[str, str]:
+    """The same id on every try, a fresh moment, and the signature over both and the body."""
+    timestamp = int(time.time())
+    return {
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(webhook.secret, event_id, timestamp, body),
+    }
+
+
+def checked(url: str, settings: Settings) -> str:
+    """`url`, if it can be called: form, name and address; raises what `guarded_client` would."""
+    allowed = Allowed.of(settings.network.allow)
+    parsed = allowed.url(url)
+    allowed.addresses(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
+    return url
+
+
+def attempt(platform: Platform, delivery: WebhookDelivery) -> Outcome:
+    """Call the webhook of a delivery once."""
+    with platform.reads() as session:
+        webhook = session.get(Webhook, delivery.webhook_id)
+    if webhook is None or webhook.disabled_at is not None:
+        return Outcome(delivered=False, final=True, error="The webhook was disabled.")
+    try:
+        return _called(platform.settings, webhook, delivery.event_id, delivery.body)
+    except (httpx.HTTPError, httpx.InvalidURL, ActverseError) as error:
+        return Outcome(delivered=False, error=str(explained_http(error, webhook.url)))
+
+
+def _called(
+    settings: Settings, webhook: Webhook, event_id: str, content: dict[str, Any]
+) -> Outcome:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    timeout_s = settings.notify.timeout_s
+    with (
+        guarded_client(
+            settings.network.allow,
+            timeout_s=timeout_s,
+            connect_timeout_s=timeout_s,
+            total_s=timeout_s,
+            context=_tls(),
+        ) as client,
+        client.stream(
+            "POST",
+            webhook.url,
+            content=body,
+            headers=headers(webhook, event_id, body),
+            follow_redirects=False,
+        ) as response,
+    ):
+        if response.is_success:  # whatever it has to say
+            return Outcome(delivered=True, status=response.status_code)
+        return Outcome(
+            delivered=False,
+            status=response.status_code,
+            error=_said(response),
+            final=response.status_code == HTTPStatus.GONE,
+            gone=response.status_code == HTTPStatus.GONE,
+            retry_after_s=_retry_after_s(response),
+        )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the system's certificates takes longer than a call."""
+    return httpx.create_ssl_context()
+
+
+def _said(response: httpx.Response) -> str:
+    """The answer in short: its status, and the beginning of its words."""
+    read = b""
+    try:
+        for chunk in response.iter_raw(MAX_READ_BYTES):
+            read += chunk
+            if len(read) >= MAX_READ_BYTES:
+                break
+    except httpx.HTTPError:  # the status has been said; the rest may be missing
+        pass
+    words = " ".join(read[:MAX_READ_BYTES].decode("utf-8", "replace").split())
+    shown = "".join(sign for sign in words if sign.isprintable())[:MAX_SAID]
+    if response.is_redirect:
+        return f"Answered {response.status_code}; redirects are not followed. {shown}".strip()
+    return f"Answered {response.status_code}. {shown}".strip()
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """The receiver's wish, when it is a number of seconds."""
+    wish = response.headers.get("retry-after", "")
+    return float(wish) if wish.isdecimal() and len(wish) <= MAX_RETRY_AFTER_DIGITS else None
