@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import parked, topology
+from deploy.cli.doctor.finding import Finding
 from deploy.cli.migrate import migrate
 from deploy.cli.watch import terminal
 
@@ -25,35 +26,42 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False
+    *,
+    only: Annotated[str, typer.Option(help="Only these checks, separated by commas")] = "",
+    wait: Annotated[float, typer.Option(min=0, help="Look again until all is well, s")] = 0.0,
+    mail_to: Annotated[str | None, typer.Option(help="Send a test mail to this address")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
 ) -> None:
-    """Check this machine and the mesh on it; exit code 1 when something is wrong."""
+    """Check this machine, its servers and the mesh; exit code 1 when something is wrong."""
     from deploy.cli.doctor import examine
 
-    findings = examine()
+    chosen = [name.strip() for name in only.split(",") if name.strip()]
+    findings = examine.wait(lambda: examine.examine(only=chosen, mail_to=mail_to), wait)
     if as_json:
-        print(json.dumps([vars(finding) for finding in findings], indent=2))
+        print(json.dumps([vars(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
-        _print_findings([vars(finding) for finding in findings])
+        _print_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
-def _print_findings(findings: list[dict[str, object]]) -> None:
+def _print_findings(findings: list[Finding]) -> None:
     table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
     table.add_column("")
     table.add_column("what", no_wrap=True)
     table.add_column("finding", overflow="fold", ratio=1)
     for found in findings:
-        mark = "[green]✓[/]" if found["ok"] else "[red]✗[/]"
-        text = escape(str(found["text"]))
-        if found["remedy"]:
-            text += f"\n[bold]→ {escape(str(found['remedy']))}[/]"
-        table.add_row(mark, str(found["what"]), text)
+        mark = "[red]✗[/]" if not found.ok else "[green]✓[/]" if found.sure else "[yellow]?[/]"
+        text = escape(found.text)
+        if found.remedy:
+            text += f"\n[bold]→ {escape(found.remedy)}[/]"
+        table.add_row(mark, found.what, text)
     console = terminal()
     console.print(table)
-    wrong = sum(not found["ok"] for found in findings)
-    console.print("[green]all well[/]" if not wrong else f"[red]{wrong} to mend[/]")
+    wrong = sum(not found.ok for found in findings)
+    unseen = sum(not found.sure for found in findings)
+    said = "[green]all well[/]" if not wrong else f"[red]{wrong} to mend[/]"
+    console.print(said + (f", {unseen} not to be seen from here" if unseen else ""))
 
 
 def key(

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.cli import doctor
 from deploy.cli.client import Client
+from deploy.cli.doctor import examine as doctor
 from deploy.local import mesh as mesh_module
 from deploy.local import triton
 from deploy.local.annotator import Annotator
@@ -160,8 +160,7 @@ def test_without_triton_the_workers_serve_the_models_and_say_why(
 ) -> None:
     monkeypatch.setenv("ACTVERSE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ACTVERSE_MODEL__REPOSITORY", str(tmp_path / "triton_models"))
-    for module in (mesh_module, doctor):
-        monkeypatch.setattr(module, "TRITON_VENV", tmp_path / "absent")
+    monkeypatch.setattr(mesh_module, "TRITON_VENV", tmp_path / "absent")
     with Mesh(Settings(), port=triton.free_ports(1)[0]) as mesh:
         said = capsys.readouterr().out
         assert "[mesh] ONNX Runtime serves the models: Triton's environment" in said
