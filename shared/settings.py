@@ -70,7 +70,7 @@ class NetworkSettings(BaseModel):
     s3_access_key: SecretStr | None = None
     """Access key that may read those buckets; None = as boto3 finds it: environment, profile, role."""
     s3_secret_key: SecretStr | None = None
-    """Its secret."""
+    """The secret of that access key."""
 
 
 class VideoSettings(BaseModel):
@@ -92,8 +92,13 @@ class ModelSettings(BaseModel):
     instances: Annotated[int, Field(ge=1)] = 1
     """Copies of a model that run side by side, on each GPU where there are several."""
     tensorrt: bool = False
-    """Whether TensorRT runs the models, in half precision; needs `device=gpu`, and every model and
-    batch size costs minutes once."""
+    """Whether TensorRT runs the models, in half precision; needs `device=gpu`, and each version of a
+    model costs minutes when it is loaded first."""
+    tensorrt_engines: str = ""
+    """Folder that keeps what TensorRT built, as Triton sees it and may write to; empty = it is built
+    again at every start."""
+    restore_s: float = 30.0
+    """Time between two looks whether the model server has lost what belongs on it, seconds."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Processor threads of one inference run; 0 = as many as there are cores. Name it where a
     container may use fewer cores than the machine has."""
@@ -107,7 +112,7 @@ class StorageS3Settings(BaseModel):
     access_key: SecretStr | None = None
     """Access key of the bucket; None = as boto3 finds it: environment, profile, role."""
     secret_key: SecretStr | None = None
-    """Its secret."""
+    """The secret of that access key."""
     cache_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     """Local copies of stored files may take so much of `data_dir`, bytes; those that nobody needed
     longest are removed first, those in use never."""

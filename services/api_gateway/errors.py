@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import BadInput, Invalid, MediaRejected, TooLarge, Unavailable
+from shared.errors import BadInput, Conflict, Invalid, MediaRejected, TooLarge, Unavailable
 
 
 class UploadTooLarge(TooLarge):
@@ -22,6 +22,16 @@ class NotMedia(MediaRejected):
     def __init__(self, found: str) -> None:
         super().__init__(
             f"The upload is {found}; send one media file as multipart/form-data, field 'file'."
+        )
+
+
+class NoDirectUploads(Conflict):
+    """Files are kept in a folder of the server, to which nobody can send directly."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The files of this installation lie in a folder, which takes no direct uploads. "
+            "Send the file to POST /uploads/ (multipart/form-data, field 'file')."
         )
 
 

@@ -36,7 +36,7 @@ def main() -> int:
                 logger.error("model_deployer.install.failed", error=str(error))
                 return 1
             time.sleep(0.2)
-    repository = ModelRepository(settings.model.repository, settings.model.platform)
+    repository = ModelRepository.from_settings(settings.model)
     try:
         install_global(repository, server, settings.weights_dir, settings.global_weights, SHIPPED)
         for name, reason in restore(repository, server).items():

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import structlog
+
 from services.model_deployer import repository
 from services.model_deployer.schemas import ConversionJob, DeploymentJob, WithdrawalJob
-from shared.flow.work import Backoff, Run, task
+from shared.errors import Retryable
+from shared.flow.work import Backoff, Run, periodic, task
+from shared.platform import Platform
 from shared.storage.trees import fetch_folder
 
-SERVER_TRIES = Backoff(times=8, first_s=1, most_s=30)
+SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
+
+log = structlog.get_logger()
 
 
 def _frames(run: Run, frame_path: str | None) -> list[Path]:
@@ -79,7 +85,7 @@ def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
 
     settings = run.platform.settings.model
     done = deploy(
-        ModelRepository(settings.repository, settings.platform),
+        ModelRepository.from_settings(settings),
         run.platform.model_server(),
         job.model,
         job.version,
@@ -115,10 +121,30 @@ def withdraw_model(job: WithdrawalJob, run: Run) -> WithdrawalJob:
 
     settings = run.platform.settings.model
     withdraw(
-        ModelRepository(settings.repository, settings.platform),
+        ModelRepository.from_settings(settings),
         run.platform.model_server(),
         job.model,
     )
     with run.platform.sessions.begin() as session:
         repository.forget_deployments(session, job.model)
     return job
+
+
+@periodic
+def restore_models(platform: Platform) -> None:
+    """Load what a server that was restarted has lost; harmless however often it runs."""
+    from services.model_deployer.engines.global_model import restore
+    from shared.serving.repository import ModelRepository
+
+    try:
+        outcome = restore(
+            ModelRepository.from_settings(platform.settings.model), platform.model_server()
+        )
+    except Retryable as error:
+        log.warning("model_deployer.restore.postponed", error=str(error))
+        return
+    for name, reason in outcome.items():
+        if reason:
+            log.warning("model_deployer.restore.refused", model=name, reason=reason)
+        else:
+            log.info("model_deployer.restore.loaded", model=name)

@@ -11,9 +11,7 @@ from shared.serving.port import ModelSpec
 from shared.storage.trees import fetch_folder, keep_folder
 
 GLOBAL = "global"
-SERVER_TRIES = Backoff(
-    times=8, first_s=1, most_s=30
-)  # a model server that restarts is back by then
+SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
 
 
 @task(retry=SERVER_TRIES)

@@ -12,6 +12,7 @@ from services.video_processor.engines.port import Probe, SourceSettings, VideoLi
 from services.video_processor.schemas import CopyJob, ResultsJob, VideoJob
 from shared.errors import MediaRejected, NotFound
 from shared.flow.work import Backoff, Run, task
+from shared.settings import revealed
 from shared.storage.disk import copy_whole, explaining, replacing
 from shared.storage.places import writable_key
 from shared.storage.port import Storage
@@ -32,13 +33,16 @@ def _users_name(url: str) -> str:
 
 
 def _source_settings(run: Run) -> SourceSettings:
-    settings = run.platform.settings
+    network = run.platform.settings.network
     return SourceSettings(
         uploads_root=run.platform.storage.local("uploads"),
-        net_allow=tuple(settings.network.allow),
-        stall_s=settings.network.stall_s,
-        s3_buckets=tuple(settings.network.s3_buckets),
-        s3_endpoint=settings.network.s3_endpoint,
+        net_allow=tuple(network.allow),
+        stall_s=network.stall_s,
+        s3_buckets=tuple(network.s3_buckets),
+        s3_endpoint=network.s3_endpoint,
+        s3_region=network.s3_region,
+        s3_access_key=revealed(network.s3_access_key),
+        s3_secret_key=revealed(network.s3_secret_key),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.serving.onnx_file import INPUT, OUTPUT, SYMBOLIC, Signature
 from shared.serving.port import ModelSpec
@@ -14,11 +15,23 @@ PLATFORMS = ("python", "onnxruntime")  # the wheel's only backend; the one of NV
 MAX_BATCH_SIZE = 16  # images in one run; a queue of small requests is joined up to this
 VERSIONS_KEY = "versions"  # the parameter that describes each version
 
+
+@dataclass(frozen=True)
+class Hardware:
+    """What one model may use of the server's machine."""
+
+    threads: int = 0  # processor threads of one run; 0 = one for each core
+    gpu: bool = False  # the Python backend of the wheel has none
+    instances: int = 1  # copies side by side, on each GPU
+    tensorrt: bool = False  # half precision on the GPU
+    engines: str = ""  # folder, as the server sees it, that keeps TensorRT's engines; "" = nowhere
+
+
 _POLICY = re.compile(r"version_policy:\s*{\s*specific:\s*{\s*versions:\s*\[([\d,\s]*)\]")
 
 
 def config_text(
-    specs: Sequence[ModelSpec], signature: Signature, platform: str, intra_op_threads: int
+    specs: Sequence[ModelSpec], signature: Signature, platform: str, hardware: Hardware
 ) -> str:
     """The configuration that serves `specs` (oldest first), whose shapes `signature` gives.
 
@@ -35,7 +48,8 @@ def config_text(
         threads_key = "intra_op_threads"
     else:
         # the ONNX Runtime backend wants exactly the file's own shape
-        serving, kind = 'platform: "onnxruntime_onnx"', "KIND_AUTO"
+        serving = 'platform: "onnxruntime_onnx"'
+        kind = "KIND_GPU" if hardware.gpu else "KIND_CPU"
         input_dims, output_dims = signature.input_dims[1:], signature.output_dims[1:]
         threads_key = "intra_op_thread_count"
     newest = specs[-1]
@@ -51,7 +65,7 @@ def config_text(
     parameters = {
         "metadata": repr(metadata),
         VERSIONS_KEY: json.dumps({str(spec.version): described(spec) for spec in specs}),
-        threads_key: str(intra_op_threads),
+        threads_key: str(hardware.threads),
     }
     return "\n".join(
         [
@@ -62,7 +76,8 @@ def config_text(
             f"input [ {_tensor(INPUT, input_dims)} ]",
             f"output [ {_tensor(OUTPUT, output_dims)} ]",
             "dynamic_batching { }",
-            f"instance_group [ {{ count: 1, kind: {kind} }} ]",
+            f"instance_group [ {{ count: {hardware.instances}, kind: {kind} }} ]",
+            *(_tensorrt(newest, hardware) if kind == "KIND_GPU" and hardware.tensorrt else ()),
             f"version_policy: {{ specific: {{ versions: [{', '.join(str(s.version) for s in specs)}] }} }}",
             *(
                 f"parameters {{ key: {_quoted(key)}, value: {{ string_value: {_quoted(value)} }} }}"
@@ -70,6 +85,34 @@ def config_text(
             ),
             "",
         ]
+    )
+
+
+def _tensorrt(spec: ModelSpec, hardware: Hardware) -> tuple[str, ...]:
+    """TensorRT inside the ONNX Runtime backend.
+
+    Its engine holds for a range of shapes. Ours are named, from one image to a full batch, so that
+    it is built once while the model loads and not again for every batch size that comes along.
+    """
+    side = spec.image_size
+    shapes = {"min": 1, "opt": MAX_BATCH_SIZE // 2, "max": MAX_BATCH_SIZE}
+    options = {
+        "precision_mode": "FP16",
+        "max_workspace_size_bytes": str(1 << 30),
+        **{f"trt_profile_{n}_shapes": f"{INPUT}:{b}x3x{side}x{side}" for n, b in shapes.items()},
+    }
+    if hardware.engines:
+        options |= {
+            "trt_engine_cache_enable": "true",
+            "trt_engine_cache_path": f"{hardware.engines}/{spec.name}",
+        }
+    parameters = " ".join(
+        f"parameters {{ key: {_quoted(key)}, value: {_quoted(value)} }}"
+        for key, value in options.items()
+    )
+    accelerator = f'[ {{ name: "tensorrt" {parameters} }} ]'
+    return (
+        f"optimization {{ execution_accelerators {{ gpu_execution_accelerator {accelerator} }} }}",
     )
 
 

@@ -21,6 +21,7 @@ from shared.serving.batches import checked_batch, checked_output
 from shared.serving.onnx_file import INPUT, OUTPUT
 from shared.serving.port import Batch, ModelSpec, RawOutput, ServedModel
 from shared.serving.repository import ModelRepository
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -48,6 +49,16 @@ class OnnxRuntimeServer:
             raise Invalid(f"{url!r} is no address of this server; write onnxruntime:triton_models.")
         reason = parse_qs(parts.query).get("reason", ["chosen in the settings"])[0]
         return cls(ModelRepository(Path(parts.path or "triton_models")), reason)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The repository of the settings; an address without a folder means theirs."""
+        server = cls.from_url(settings.model_server)
+        root = server.repository.root
+        if not urlsplit(settings.model_server).path:
+            root = settings.model.repository
+        server.repository = ModelRepository(root, intra_op_threads=settings.model.threads)
+        return server
 
     def alive(self) -> str:
         """Name and version, as in "onnxruntime 1.31.1 (in process: <why>)"."""
@@ -145,7 +156,7 @@ class OnnxRuntimeServer:
                 try:
                     self._sessions[spec] = open_session(
                         self.repository.onnx(spec.name, spec.version),
-                        self.repository.intra_op_threads,
+                        self.repository.hardware.threads,
                     )
                 except Exception as error:
                     self._refused[spec] = str(error)

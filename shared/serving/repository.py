@@ -12,20 +12,16 @@ Other files in a model's folder are left alone: the global model's sources lie t
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import re
 import shutil
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shared.errors import Conflict, Invalid, NotFound, Terminal
 from shared.serving.config_pbtxt import (
     PLATFORMS,
+    Hardware,
     config_text,
     described,
     policy_versions,
@@ -33,27 +29,48 @@ from shared.serving.config_pbtxt import (
 )
 from shared.serving.onnx_file import Signature, read_signature
 from shared.serving.port import ModelSpec
+from shared.serving.repository_files import make_readable, replace_text, sha256_of, staging
+from shared.settings import ModelSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_STAGED = ".new-"
-_STAGED_IS_STALE_S = 3600.0
 _PROGRAM = Path(__file__).with_name("triton_python_model.py")
 
 
 class ModelRepository:
     """Reads and writes the folder; one writer at a time, any number of readers.
 
-    `intra_op_threads`: processor threads of one inference run, 0 for all cores.
+    `intra_op_threads`: processor threads of one inference run, 0 for all cores; short for a
+    `hardware` that says nothing else. Everybody may read what is written here, whatever the umask:
+    a Triton in a container runs as another user.
     """
 
-    def __init__(self, root: Path, platform: str = "python", intra_op_threads: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        platform: str = "python",
+        intra_op_threads: int = 0,
+        *,
+        hardware: Hardware | None = None,
+    ) -> None:
         if platform not in PLATFORMS:
             raise Invalid(
                 f"There is no model platform {platform!r}. Known: {', '.join(PLATFORMS)}."
             )
         self.root = root
         self.platform = platform
-        self.intra_op_threads = intra_op_threads
+        self.hardware = hardware or Hardware(threads=intra_op_threads)
+
+    @classmethod
+    def from_settings(cls, settings: ModelSettings) -> ModelRepository:
+        """The repository that the settings name, for the server that they describe."""
+        hardware = Hardware(
+            threads=settings.threads,
+            gpu=settings.device == "gpu",
+            instances=settings.instances,
+            tensorrt=settings.tensorrt,
+            engines=settings.tensorrt_engines,
+        )
+        return cls(settings.repository, settings.platform, hardware=hardware)
 
     def write(
         self,
@@ -82,8 +99,8 @@ class ModelRepository:
                 "A model needs at least one class, an image size above 0 and one kept version."
             )
         folder = self._folder(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _staging(folder) as staged:
+        make_readable(folder)
+        with staging(folder) as staged:
             shutil.copyfile(onnx, staged / "model.onnx")
             wanted = ModelSpec(
                 name=name,
@@ -101,6 +118,8 @@ class ModelRepository:
                 )
                 content = {**described(spec), "signature": vars(signature)}
                 (staged / "spec.json").write_text(json.dumps(content, indent=1))
+                for file in staged.iterdir():
+                    file.chmod(0o644)
                 staged.chmod(0o755)
                 staged.replace(folder / str(number))
         kept = [v for v in self.served(name) or self.versions(name) if v < number]
@@ -135,9 +154,9 @@ class ModelRepository:
             specs = [s for s, g in zip(specs, signatures, strict=True) if g == signatures[-1]]
         else:
             for spec in specs:
-                _replace(self._folder(name, spec.version) / "model.py", _PROGRAM.read_text())
-        text = config_text(specs, signatures[-1], self.platform, self.intra_op_threads)
-        _replace(self._folder(name) / "config.pbtxt", text)
+                replace_text(self._folder(name, spec.version) / "model.py", _PROGRAM.read_text())
+        text = config_text(specs, signatures[-1], self.platform, self.hardware)
+        replace_text(self._folder(name) / "config.pbtxt", text)
 
     def served(self, name: str) -> list[int]:
         """The versions that `config.pbtxt` names, ascending; empty when there is none."""
@@ -192,7 +211,7 @@ class ModelRepository:
             (folder / "UNLOADED").unlink(missing_ok=True)
         target = self._folder(name, version)
         if target.is_dir():
-            with _staging(folder) as staged:
+            with staging(folder) as staged:
                 target.replace(staged / "removed")
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -242,35 +261,7 @@ class ModelRepository:
         return self.root / name if version is None else self.root / name / str(int(version))
 
 
-def sha256_of(path: Path) -> str:
-    """The digest of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _no_version(name: str, version: int) -> NotFound:
     return NotFound(
         f"The model repository has no version {version} of {name}; GET /models lists what there is."
     )
-
-
-@contextlib.contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A private folder beside the versions; what is left in it afterwards is removed."""
-    for left in folder.glob(f"{_STAGED}*"):  # by a writer that was killed
-        if time.time() - left.stat().st_mtime > _STAGED_IS_STALE_S:
-            shutil.rmtree(left, ignore_errors=True)
-    staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
-    try:
-        yield staged
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write `text` under `path` at once, and only when it differs."""
-    if path.is_file() and path.read_text() == text:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -8,29 +8,27 @@ import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import numpy as np
+import structlog
 
-from shared.errors import ActverseError, Invalid, NotFound, Terminal, Unavailable
+from shared.errors import ActverseError, NotFound, Terminal, Unavailable
 from shared.serving.batches import checked_batch, checked_output
 from shared.serving.config_pbtxt import VERSIONS_KEY, spec_from
-from shared.serving.onnx_file import INPUT, OUTPUT
 from shared.serving.port import Batch, ModelSpec, RawOutput, ServedModel
+from shared.serving.repository import ModelRepository
+from shared.serving.triton_errors import Lost, explained, without_trace
+from shared.serving.triton_wire import CHANNEL, address_of, array_of, tensor_of, wanted
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from tritonclient.grpc import InferenceServerClient
 
 SHORT_S = 10.0  # for questions that need no work
+LOAD_S = 300.0  # one load or unload
+ENGINE_S = 1800.0  # the same where TensorRT builds its engine while loading
 BUSY_STATES = ("READY", "LOADING", "UNLOADING")
-CHANNEL = [
-    ("grpc.max_send_message_length", 2**31 - 1),  # a batch of 16 at 1280 px has 300 MB
-    ("grpc.max_receive_message_length", 2**31 - 1),
-    # a server that comes back is found again within a second, not within gRPC's two minutes
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.use_local_subchannel_pool", 1),
-]
+
+log = structlog.get_logger()
 
 
 class TritonModelServer:
@@ -38,22 +36,39 @@ class TritonModelServer:
 
     `timeout_s` bounds one inference request, its time in the queue included; `load_timeout_s` one
     load or unload. Safe to share between threads; a forked child opens its own connection.
+
+    `repository`, where this machine can read it, says which models belong on the server. A server
+    under explicit control that comes back has loaded none: it gets each of them again when
+    somebody asks for it. What was unloaded by `unload` stays off.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 60.0, load_timeout_s: float = 300.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("triton", "grpc") or not parts.hostname or not parts.port:
-            raise Invalid(
-                f"{url!r} is no Triton address; write triton://host:port, with the port of gRPC (8001)."
-            )
-        self.address = f"{parts.hostname}:{parts.port}"
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 60.0,
+        load_timeout_s: float = LOAD_S,
+        repository: ModelRepository | None = None,
+    ) -> None:
+        self.address = address_of(url)
         self.timeout_s = timeout_s
         self.load_timeout_s = load_timeout_s
+        self.repository = repository
         self._lock = threading.Lock()
+        self._healing = threading.Lock()  # one load for all who wait for it
         self._client: Any = None
         self._pid = 0  # of the process that opened it
         self._dead: set[str] = set()  # models whose Python process was found dead
         self._lost: Any = None  # the connection that found nobody
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> TritonModelServer:
+        """The server and the repository of the settings."""
+        return cls(
+            settings.model_server,
+            load_timeout_s=ENGINE_S if settings.model.tensorrt else LOAD_S,
+            repository=ModelRepository.from_settings(settings.model),
+        )
 
     def alive(self) -> str:
         """Name and version, as in "triton 2.51.0"."""
@@ -94,7 +109,7 @@ class TritonModelServer:
                 name=m.name,
                 version=int(m.version or 0),
                 state=m.state or "UNAVAILABLE",
-                reason=m.reason.partition("\n\nAt:")[0],
+                reason=without_trace(m.reason),
                 server=server,
             )
             for m in self._index()
@@ -102,14 +117,12 @@ class TritonModelServer:
 
     def spec(self, name: str, version: int | None = None) -> ModelSpec:
         """From the `parameters` of the loaded configuration."""
-        if version is None:
-            ready = [int(m.version) for m in self._index() if m.name == name and m.state == "READY"]
-            if not ready:
-                raise NotFound(
-                    f"Model {name} is not loaded on Triton at {self.address}; deploy it first."
-                )
-            version = max(ready)
-        answer = self._ask("get_model_config", name, str(version), client_timeout=SHORT_S)
+        try:
+            version, answer = self._configuration(name, version)
+        except NotFound:
+            if not self._brought_back(name):
+                raise
+            version, answer = self._configuration(name, version)
         try:
             versions = json.loads(answer.config.parameters[VERSIONS_KEY].string_value)
             return spec_from(name, version, versions[str(version)])
@@ -119,47 +132,93 @@ class TritonModelServer:
                 "it was not written by this project. Deploy the model again."
             ) from error
 
+    def _configuration(self, name: str, version: int | None) -> tuple[int, Any]:
+        if version is None:
+            ready = [int(m.version) for m in self._index() if m.name == name and m.state == "READY"]
+            if not ready:
+                raise NotFound(
+                    f"Model {name} is not loaded on Triton at {self.address}; deploy it first."
+                )
+            version = max(ready)
+        return version, self._ask("get_model_config", name, str(version), client_timeout=SHORT_S)
+
     def infer(self, spec: ModelSpec, batch: Batch) -> RawOutput:
         """Wait for one answer."""
         return self.submit(spec, batch).result()
 
     def submit(self, spec: ModelSpec, batch: Batch) -> Future[RawOutput]:
         """Errors of the request, also of its sending, come out of the future."""
-        from tritonclient.grpc import InferInput, InferRequestedOutput
-
-        batch = checked_batch(spec, batch)
-        given = InferInput(INPUT, list(batch.shape), "FP32")
-        given.set_data_from_numpy(batch)
         future: Future[RawOutput] = Future()
         future.set_running_or_notify_cancel()  # the answer cannot be taken back, so nobody may cancel
+        self._send(spec, checked_batch(spec, batch), future, again=self.repository is not None)
+        return future
 
+    def _send(
+        self, spec: ModelSpec, batch: Batch, future: Future[RawOutput], *, again: bool
+    ) -> None:
+        """`again`: whether a model that the server does not know may be loaded and asked once more."""
         try:
             self._revive(spec.name)
         except ActverseError as error:
             future.set_exception(error)
-            return future
+            return
         client = self._connection()
 
         def answered(result: Any, error: Exception | None) -> None:
             try:
                 if error is not None:
                     raise self._explained(error, spec.name, client)
-                future.set_result(checked_output(spec, len(batch), _array(result)))
-            except ActverseError as explained:
-                future.set_exception(explained)
+                future.set_result(checked_output(spec, len(batch), array_of(result)))
+            except NotFound as absent:
+                if not again:
+                    future.set_exception(absent)
+                    return
+                # loading waits for the server, which the thread of its answers must not do
+                threading.Thread(
+                    target=self._send_again, args=(spec, batch, future, absent), daemon=True
+                ).start()
+            except ActverseError as told:
+                future.set_exception(told)
 
         try:
             client.async_infer(
                 spec.name,
-                [given],
+                [tensor_of(batch)],
                 answered,
                 model_version=str(spec.version),
-                outputs=[InferRequestedOutput(OUTPUT)],
+                outputs=wanted(),
                 client_timeout=self.timeout_s,
             )
         except Exception as error:  # noqa: BLE001 - a closed channel raises ValueError here
             future.set_exception(self._explained(error, spec.name, client))
-        return future
+
+    def _send_again(
+        self, spec: ModelSpec, batch: Batch, future: Future[RawOutput], absent: NotFound
+    ) -> None:
+        try:
+            if not self._brought_back(spec.name):
+                raise absent
+        except ActverseError as error:
+            future.set_exception(error)
+            return
+        self._send(spec, batch, future, again=False)
+
+    def _brought_back(self, name: str) -> bool:
+        """Load a model that the server has forgotten; whether it is there now."""
+        if self.repository is None:
+            return False
+        with self._healing:
+            listed = [m for m in self._index() if m.name == name]
+            if any(m.state == "READY" for m in listed):
+                return True  # somebody else was quicker
+            # one that was taken off has that as its reason; one never loaded has no state at all
+            if not listed or any(m.state or m.reason for m in listed):
+                return False
+            if not self.repository.wanted(name):
+                return False
+            self.load(name)
+            log.info("serving.model.brought_back", model=name, server=self.address)
+            return True
 
     def close(self) -> None:
         """Requests in flight end as `Unavailable`; a later call connects again."""
@@ -214,41 +273,10 @@ class TritonModelServer:
     def _explained(
         self, error: Exception, name: str, client: InferenceServerClient
     ) -> ActverseError:
-        """An error of Triton or gRPC as one of ours, with Triton's own words in it."""
-        from tritonclient.utils import InferenceServerException
-
-        if isinstance(error, ActverseError):
-            return error
-        where = f"Triton at {self.address}"
-        if not isinstance(error, InferenceServerException):
-            return Unavailable(f"{where} cannot be asked: {type(error).__name__}: {error}")
-        status, said = str(error.status()).rpartition(".")[2], str(error.message()).strip()
-        said = said.partition("\n\nAt:")[0]  # without the trace of Triton's own Python
-        explained: ActverseError = Terminal(f"{where} refused {name or 'the request'}: {said}")
-        if "unknown model" in said.lower():
-            explained = NotFound(
-                f"{where} has not loaded this version of {name} ({said}); deploy it first."
-            )
-        elif "tub process" in said:  # the next request starts it again
-            self._dead.add(name)
-            explained = Unavailable(
-                f"{where} lost the process that runs {name} ({said}); it will be started again."
-            )
-        elif status == "DEADLINE_EXCEEDED":
-            explained = Unavailable(f"{where} did not answer in time; it hangs or is overloaded.")
-        elif status in ("UNAVAILABLE", "CANCELLED"):
+        """One of our errors; what was lost is remembered for the next request."""
+        told, lost = explained(error, f"Triton at {self.address}", name)
+        if lost is Lost.CONNECTION:
             self._lost = client
-            explained = Unavailable(f"{where} does not answer ({said}).")
-        return explained
-
-
-def _array(result: Any) -> RawOutput:
-    """The answer's body; a Python backend on numpy 2 announces a shape and sends no bytes."""
-    bodies = result.get_response().raw_output_contents
-    if not bodies or not bodies[0]:
-        raise Terminal(
-            "Triton answered with an empty body: its environment holds numpy 2 where its Python "
-            "backend needs numpy below 2. Run `deploy/local/setup.sh triton`."
-        )
-    output: RawOutput = np.asarray(result.as_numpy(OUTPUT), dtype=np.float32)
-    return output
+        elif lost is Lost.PROCESS:
+            self._dead.add(name)
+        return told

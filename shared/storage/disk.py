@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +47,18 @@ def require_same(key: str, found: str, expected: str) -> None:
 def half_written(name: str) -> bool:
     """Whether this is a temporary name of ours."""
     return name.startswith(".") and name.endswith(PART)
+
+
+def remove_half_written(root: Path, older_s: float) -> int:
+    """Remove what writers that were killed so long ago left below `root`; how many files."""
+    removed = 0
+    for base, _, names in os.walk(root):
+        for path in (Path(base, name) for name in names if half_written(name)):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime >= older_s:
+                    path.unlink()
+                    removed += 1
+    return removed
 
 
 def copy_whole(source: Path, target: Path) -> None:

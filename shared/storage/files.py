@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import BadInput, NotFound
+from shared.settings import Settings
 from shared.storage.content import content_type, digest
 from shared.storage.disk import (
     copy_whole,
@@ -16,11 +18,12 @@ from shared.storage.disk import (
     half_written,
     named,
     remove,
+    remove_half_written,
     require_file,
     require_same,
 )
 from shared.storage.paths import checked_key, checked_prefix, under
-from shared.storage.port import Stored
+from shared.storage.port import STALE_S, Announced, Stored, UploadLink
 
 
 class FileStorage:
@@ -30,9 +33,8 @@ class FileStorage:
         self.root = root.absolute()
 
     @classmethod
-    def from_url(cls, url: str, *, work: Path | None = None) -> FileStorage:
-        """`file:relative/folder` or `file:///absolute/folder`; `work` is not needed here."""
-        del work
+    def from_url(cls, url: str) -> FileStorage:
+        """`file:relative/folder` or `file:///absolute/folder`."""
         parts = urlsplit(url)
         if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or not parts.path:
             raise BadInput(
@@ -40,6 +42,11 @@ class FileStorage:
                 "below the present one, or file:///var/lib/actverse for an absolute one."
             )
         return cls(Path(unquote(parts.path)))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> FileStorage:
+        """The folder of the settings."""
+        return cls.from_url(settings.storage_url)
 
     def local(self, key: str) -> Path:
         """The file of the key itself."""
@@ -109,6 +116,26 @@ class FileStorage:
         del expires_s
         self._existing(key)
         return None
+
+    def upload_link(self, announced: Announced, expires_s: int = 3600) -> UploadLink | None:
+        """None: a folder has no public address."""
+        del expires_s
+        checked_key(announced.key)
+        return None
+
+    def receive(self, announced: Announced) -> Stored:
+        """Nobody can have sent anything."""
+        raise NotFound(
+            f"Nothing has arrived for {announced.key!r}: files cannot be sent to a folder directly."
+        )
+
+    def working(self) -> AbstractContextManager[None]:
+        """Nothing is ever taken away here."""
+        return nullcontext()
+
+    def tidy(self, older_s: float = STALE_S) -> int:
+        """Removes half-written files."""
+        return remove_half_written(self.root, older_s)
 
     def _uri(self, key: str) -> str:
         return (self.root / key).as_uri()

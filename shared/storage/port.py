@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+INCOMING = "incoming"
+"""The folder where directly sent files wait, under their future key, until they are received."""
+STALE_S = 24 * 3600.0
+"""What an interrupted upload left is rubbish after so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,26 @@ class Stored:
     bytes: int
     sha256: str  # of the content, 64 hex digits
     content_type: str
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A file that somebody is about to send straight to the storage."""
+
+    key: str  # under which it will lie
+    bytes: int
+    sha256: str  # 64 hex digits
+    content_type: str
+
+
+@dataclass(frozen=True)
+class UploadLink:
+    """How to send an announced file; every header is part of the signature."""
+
+    url: str
+    method: str
+    headers: dict[str, str]
+    expires_at: datetime
 
 
 class Storage(Protocol):
@@ -79,4 +106,29 @@ class Storage(Protocol):
 
         None where the storage has no such addresses (files): the gateway serves those itself.
         """
+        ...
+
+    def upload_link(self, announced: Announced, expires_s: int = 3600) -> UploadLink | None:
+        """An address to which a browser sends exactly this file; call `receive` afterwards.
+
+        None where the storage has no such addresses (files): the gateway takes those itself.
+        Raises `TooLarge` for more than one request can carry. What was sent lies under
+        `incoming/<key>` until it is received: delete it there when nobody comes back.
+        """
+        ...
+
+    def receive(self, announced: Announced) -> Stored:
+        """Check what was sent, byte by byte where the server did not, and give it its key.
+
+        `NotFound` when nothing was sent, `Conflict` when it is another file. A second call for a
+        file that was received gives the same answer.
+        """
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """While the block runs, the local files that were asked for in it stay on the disk."""
+        ...
+
+    def tidy(self, older_s: float = STALE_S) -> int:
+        """Remove what interrupted writes left that many seconds ago or earlier; how many."""
         ...

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 
-from shared.errors import BadInput, Invalid, NotFound, Unavailable
+from shared.errors import BadInput, NotFound, Unavailable
+from shared.settings import Settings, revealed
 from shared.storage.cache import Cache
 from shared.storage.content import CHUNK_BYTES, content_type, digest
-from shared.storage.disk import explaining, named, replacing, require_file, require_same
+from shared.storage.disk import (
+    explaining,
+    named,
+    remove_half_written,
+    replacing,
+    require_file,
+    require_same,
+)
 from shared.storage.paths import checked_key, checked_prefix
-from shared.storage.port import Stored
+from shared.storage.port import STALE_S, Announced, Stored, UploadLink
+from shared.storage.s3_client import Reading, connect, end_stale_uploads
+from shared.storage.s3_direct import DirectUploads, require_life
 from shared.storage.s3_errors import answers
 
 if TYPE_CHECKING:
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
 MULTIPART_BYTES = 16 << 20  # larger files go up in parts of this size, several at a time
 PARTS_IN_FLIGHT = 4
 DELETES_IN_FLIGHT = 8
-MAX_LINK_S = 7 * 24 * 3600  # the limit of signature version 4
 OPTIONS = {"endpoint", "link_endpoint", "region"}
 
 
@@ -36,6 +44,7 @@ class S3Storage:
     `endpoint` is a server other than Amazon's (MinIO, Swift, Ceph); `link_endpoint` is the address
     under which a browser reaches that server, where it is another one. Keys and secrets come from
     the arguments, or else from boto3's usual places (environment, profile, instance role).
+    `work` holds the local copies; `cache_bytes` bounds them, None lets them grow.
     """
 
     def __init__(
@@ -49,18 +58,21 @@ class S3Storage:
         region: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
         self.bucket = bucket
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self.cache = Cache(work)
+        self.cache = Cache(work, limit_bytes=cache_bytes)
         self._where = f"s3://{bucket}" + (f" at {endpoint}" if endpoint else "")
-        session = boto3.Session(access_key, secret_key, region_name=region or "us-east-1")
 
         def client(address: str | None) -> S3Client:
-            return session.client("s3", endpoint_url=address, config=_config(address))
+            return connect(address, region, access_key, secret_key)
 
         self._client = client(endpoint)
         self._link_client = client(link_endpoint) if link_endpoint else self._client
+        self._direct = DirectUploads(
+            self._client, self._link_client, bucket, self.prefix, self._where
+        )
         self._transfer = TransferConfig(
             multipart_threshold=MULTIPART_BYTES,
             multipart_chunksize=MULTIPART_BYTES,
@@ -69,7 +81,13 @@ class S3Storage:
 
     @classmethod
     def from_url(
-        cls, url: str, *, work: Path, access_key: str | None = None, secret_key: str | None = None
+        cls,
+        url: str,
+        *,
+        work: Path,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        cache_bytes: int | None = None,
     ) -> S3Storage:
         """`s3://bucket/prefix?endpoint=http://minio:9000&link_endpoint=https://files.example&region=..`."""
         parts = urlsplit(url)
@@ -86,7 +104,20 @@ class S3Storage:
             prefix=parts.path,
             access_key=access_key,
             secret_key=secret_key,
+            cache_bytes=cache_bytes,
             **options,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> S3Storage:
+        """The bucket of the settings; its copies lie in the data folder."""
+        own = settings.storage_s3
+        return cls.from_url(
+            settings.storage_url,
+            work=settings.data_dir,
+            access_key=revealed(own.access_key),
+            secret_key=revealed(own.secret_key),
+            cache_bytes=own.cache_bytes,
         )
 
     def local(self, key: str) -> Path:
@@ -142,7 +173,7 @@ class S3Storage:
                 body = self._client.get_object(Bucket=self.bucket, Key=name)["Body"]
         except NotFound as error:
             raise self._missing(key) from error
-        return cast("BinaryIO", io.BufferedReader(_Reading(body, self._where), CHUNK_BYTES))
+        return cast("BinaryIO", io.BufferedReader(Reading(body, self._where), CHUNK_BYTES))
 
     def exists(self, key: str) -> bool:
         """Whether the bucket has the object."""
@@ -182,8 +213,7 @@ class S3Storage:
 
     def link(self, key: str, expires_s: int = 3600) -> str | None:
         """A presigned address."""
-        if not 1 <= expires_s <= MAX_LINK_S:
-            raise Invalid(f"A link lives between 1 and {MAX_LINK_S} seconds, not {expires_s}.")
+        require_life(expires_s)
         if not self.exists(key):
             raise self._missing(key)
         with answers(self._where):
@@ -192,6 +222,29 @@ class S3Storage:
                 Params={"Bucket": self.bucket, "Key": self.prefix + key},
                 ExpiresIn=expires_s,
             )
+
+    def upload_link(self, announced: Announced, expires_s: int = 3600) -> UploadLink | None:
+        """A presigned PUT."""
+        checked_key(announced.key)
+        return self._direct.link(announced, expires_s)
+
+    def receive(self, announced: Announced) -> Stored:
+        """The checksum that the server kept, or else one reading; then a copy inside the bucket."""
+        key, sha256, size = checked_key(announced.key), announced.sha256, announced.bytes
+        head = self._head(key)
+        if head is None or _sha(head) != sha256 or head["ContentLength"] != size:
+            self._direct.receive(announced)
+        return Stored(key, self._uri(key), size, sha256, announced.content_type)
+
+    def working(self) -> AbstractContextManager[None]:
+        """Holds the copies in the cache."""
+        return self.cache.working()
+
+    def tidy(self, older_s: float = STALE_S) -> int:
+        """Ends uploads in parts whose sender was killed, and removes half downloads."""
+        with answers(self._where):
+            count = end_stale_uploads(self._client, self.bucket, self.prefix, older_s)
+        return count + remove_half_written(self.cache.root, older_s)
 
     def _upload(self, path: Path, key: str, sha256: str, size: int, kind: str) -> None:
         name = self.prefix + key
@@ -235,49 +288,6 @@ class S3Storage:
         )
 
 
-class _Reading(io.RawIOBase):
-    """A streamed answer as a raw file, so that a broken connection has our own error."""
-
-    def __init__(self, body: Any, where: str) -> None:
-        self._body = body
-        self._where = where
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        with answers(self._where):
-            data: bytes = self._body.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._body.close()
-        super().close()
-
-
 def _sha(head: Any) -> str:
     """The sha256 in an object's metadata; empty for one that somebody else put there."""
     return str(head.get("Metadata", {}).get("sha256", ""))
-
-
-def _config(endpoint: str | None) -> Config:
-    """Time-outs and checksums.
-
-    Servers other than Amazon's often refuse the CRC trailers that boto3 sends by default; the
-    signature over each part's sha256 makes them check the content all the same.
-    """
-    own: dict[str, Any] = {}
-    if endpoint is not None:
-        own = {
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-            "s3": {"addressing_style": "path", "payload_signing_enabled": True},
-        }
-    return Config(
-        signature_version="s3v4",
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        **own,
-    )

@@ -37,7 +37,7 @@ def answers(where: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Terminal(
             f"There are no keys for the storage {where}. "
-            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
+            "Set ACTVERSE_STORAGE_S3__ACCESS_KEY and ACTVERSE_STORAGE_S3__SECRET_KEY, or what boto3 reads."
         ) from error
     except Boto3Error as error:  # an upload or download of several parts wraps the true cause
         cause = error.__cause__ or error.__context__

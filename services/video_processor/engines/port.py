@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +61,7 @@ class SourceSettings:
     s3_region: str | None = None
     s3_access_key: str | None = None
     """None: boto3's own chain (environment, profile, role)."""
-    s3_secret_key: str | None = None
+    s3_secret_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from deploy.local.triton import TritonProcess, available, command, free_ports
 from shared.errors import Invalid, NotFound, Terminal, Unavailable
 from shared.serving.port import ModelSpec
 from shared.serving.repository import ModelRepository
-from shared.serving.triton_server import TritonModelServer, _array
+from shared.serving.triton_server import TritonModelServer
+from shared.serving.triton_wire import array_of
 from tests.contracts.model_server import SIZE, ModelServerContract, expected, pictures
 
 
@@ -201,7 +202,7 @@ def test_an_answer_without_bytes_is_named_for_what_it_is():
     response = service_pb2.ModelInferResponse(raw_output_contents=[b""])
     response.outputs.add(name="output0", datatype="FP32", shape=[1, 6, 84])
     with pytest.raises(Terminal, match="numpy"):
-        _array(InferResult(response))
+        array_of(InferResult(response))
 
 
 def test_nothing_listens(tmp_path):
