@@ -12,6 +12,7 @@ help: ## list the verbs
 	@echo "make demo VIDEO=clip.mp4 TRUTH=boxes.csv    your own video; TRUTH plays the annotator"
 	@echo "make demo VIDEO=clip.mp4 LABELER=auto       ... the global model's confident boxes do"
 	@echo "make up PORT=9000                           another port"
+	@echo "make up FLOWER=1                            with a look into the workers"
 
 setup: ## make the virtual environments under the checkout (the other verbs do it by themselves)
 	@deploy/local/setup.sh main
@@ -22,7 +23,7 @@ demo: setup ## a video becomes a detector of its own, live, with a table at the 
 	  $(if $(LABELER),--labeler '$(LABELER)') $(if $(SHORT),--short)
 
 up: setup ## keep the mesh running; prints the URL and the API key
-	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh
+	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh $(if $(FLOWER),--flower)
 
 stack: setup ## the mesh in containers: build, start, wait, run one task (PROFILE=cpu|gpu for Triton)
 	@$(PY) -m deploy.stack up $(if $(PROFILE),--profile $(PROFILE)) $(if $(VIDEO),--video '$(VIDEO)')

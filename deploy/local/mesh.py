@@ -9,8 +9,8 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +23,8 @@ from urllib.parse import quote
 import httpx
 
 from deploy.local import triton
+from deploy.local.flower import LocalFlower
+from deploy.local.ports import is_free
 from deploy.local.state import STATE_FILE
 from deploy.local.supervisor import Supervisor, child_argv
 from shared import wiring
@@ -30,6 +32,7 @@ from shared.db import migrate
 from shared.errors import Conflict, Unavailable
 from shared.pipelines import atlas
 from shared.settings import Settings
+from shared.telemetry import exporter
 from shared.web.access import first_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,8 +48,17 @@ class Mesh:
     gateway says that every dependency answers. One mesh a data folder: a lock sees to it.
     """
 
-    def __init__(self, settings: Settings, *, port: int | None = None, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        port: int | None = None,
+        quiet: bool = False,
+        flower: bool = False,
+    ) -> None:
         self.settings = settings
+        self.flower = LocalFlower(settings) if flower else None
+        self._figures: Path | None = None
         self.port = port or settings.gateway.port
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
@@ -109,7 +121,7 @@ class Mesh:
     def _wait_for_port(self) -> None:
         """The gateway of a mesh that was killed a moment ago may not be quite gone."""
         deadline = time.monotonic() + PORT_S
-        while not _free(self.settings.gateway.host, self.port):
+        while not is_free(self.settings.gateway.host, self.port):
             if time.monotonic() > deadline:
                 raise Conflict(f"Port {self.port} is in use; choose another: make up PORT=9000.")
             time.sleep(0.05)
@@ -125,6 +137,9 @@ class Mesh:
         env = {
             "ACTVERSE_GATEWAY__PORT": str(self.port),
             "ACTVERSE_MODEL_SERVER": self._start_triton(),
+            "ACTVERSE_METRICS__FOLDER": str(self._shared_figures()),
+            "ACTVERSE_METRICS__PORT": "0",  # the clock serves those of all
+            "ACTVERSE_WORKER__TASK_EVENTS": str(self._told_by_workers()),
             "YOLO_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
         }
@@ -134,8 +149,20 @@ class Mesh:
             # gives its work back at once, uncounted; the next one goes on from there
             self.supervisor.add(service, worker, env, ends_by=signal.SIGQUIT)
         self.supervisor.add("beat", ["shared.flow.beat"], env)
-        self.supervisor.add("clock", ["shared.flow.clock"], env)
+        clock_env = {**env, "ACTVERSE_METRICS__PORT": str(self.settings.metrics.port)}
+        self.supervisor.add("clock", ["shared.flow.clock"], clock_env)
+        if self.flower is not None:
+            self.supervisor.add("flower", ["shared.flow.flower"], {**env, **self.flower.env})
         self._install_global_model({**os.environ, **env})
+
+    def _shared_figures(self) -> Path:
+        """Where all processes count, so that the gateway's `GET /metrics` tells of every one."""
+        if self._figures is None:
+            self._figures = exporter.own_folder()
+        return self._figures
+
+    def _told_by_workers(self) -> bool:
+        return self.flower is not None or self.settings.worker.task_events
 
     def _install_global_model(self, env: dict[str, str]) -> None:
         """While the services start; whoever asks for the model sooner tries again."""
@@ -178,6 +205,9 @@ class Mesh:
             return
         self.supervisor.stop()
         self._clean_up()
+        if self._figures is not None:
+            shutil.rmtree(self._figures, ignore_errors=True)
+            self._figures = None
         self._lock_file.close()
         self._lock_file = None
 
@@ -198,26 +228,18 @@ def _with_api() -> list[str]:
     return [s for s in atlas.services() if (ROOT / "services" / s / "api.py").exists()]
 
 
-def _free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
 def main() -> int:
     """Keep a mesh running until Ctrl-C or SIGTERM."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    mesh = Mesh(Settings())
+    mesh = Mesh(Settings(), flower="--flower" in sys.argv[1:])
     try:
         mesh.start()
         key_file = mesh.settings.data_dir / "api_key"
         print(f"\n  URL      {mesh.url}   (documentation: {mesh.url}/docs)")
         print(f"  API key  {mesh.key}   (kept in {key_file})")
+        if mesh.flower is not None:
+            print(f"  Flower   {mesh.flower.told}")
         print("  Stop with Ctrl-C.\n", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -65,11 +65,14 @@ class Exporter:
         if read is not None:
             self.registry.register(_States(read))
 
-    def text(self) -> bytes:
-        """Everything, in Prometheus's text format."""
-        from prometheus_client import generate_latest
+    def text(self, read: Read | None = None) -> bytes:
+        """Everything, in Prometheus's text format; with `read`, the states of the mesh as well."""
+        from prometheus_client import CollectorRegistry, generate_latest
 
-        return generate_latest(self.registry)
+        states = CollectorRegistry(auto_describe=False)
+        if read is not None:
+            states.register(_States(read))
+        return generate_latest(self.registry) + generate_latest(states)
 
     def listen(self, host: str, port: int) -> int:
         """Answer `GET /metrics` on `port` from a thread; 0 takes a free one. Returns the port.
@@ -84,6 +87,17 @@ class Exporter:
         return int(server.server_address[1])
 
 
+_present: Exporter | None = None
+
+
+def present() -> Exporter:
+    """The exporter of this process; one that counts from now on when nothing began before."""
+    global _present  # noqa: PLW0603 - one a process is the point
+    if _present is None:
+        _present = Exporter(None, None)
+    return _present
+
+
 def begin(
     *, port: int, host: str, folder: Path | None, forks: bool, read: Read | None = None
 ) -> Exporter | None:
@@ -92,13 +106,14 @@ def begin(
     `forks`: the process has a pool of children, whose figures are its own. A port that is taken or
     a disk that is full is a warning: the work goes on unwatched.
     """
+    global _present  # noqa: PLW0603 - one a process is the point
     if port == 0 and folder is None:
         return None
     try:
         if folder is None and forks:
             folder = own_folder()
             atexit.register(_remove, folder, os.getpid())
-        exporter = Exporter(folder, read)
+        _present = exporter = Exporter(folder, read)
         if port:
             exporter.listen(host, port)
     except OSError as error:

@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from shared.platform import Platform
 from shared.web import openapi, problems
 from shared.web.gate import Gate
+from shared.web.observed import Observed
 from shared.web.pressure import Pressure
 
 ABOUT = """\
@@ -59,6 +60,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
                 "Content-Range",
             ],
         )
+    app.add_middleware(Observed)
     for service in services:
         app.include_router(import_module(f"services.{service}.api").router)
     return app

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.errors import TooLarge
 from shared.platform import Platform
 from shared.web.access import key_of
+from shared.web.observed import scrapes
 from shared.web.problems import answer, told
 from shared.web.rate import Limits
 
@@ -31,6 +32,7 @@ class Gate:
         self._app = app
         self._platform = platform
         self._limits = Limits(platform.settings)
+        self._token = platform.settings.metrics.token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer."""
@@ -39,10 +41,10 @@ class Gate:
             return
         request = Request(scope)
         try:
-            if scope["path"] not in OPEN:
+            if scope["path"] not in OPEN and not scrapes(request, self._token):
                 key = key_of(request)
                 address = request.client.host if request.client else "unknown"
-                request.state.caller = await run_in_threadpool(
+                request.state.caller = self._limits.at_hand(key) or await run_in_threadpool(
                     self._limits.identified, self._platform, key, address
                 )
             if not request.headers.get("content-type", "").startswith("multipart/"):

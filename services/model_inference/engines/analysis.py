@@ -38,6 +38,7 @@ from shared.events.settings import AnalysisSettings as AskedSettings
 from shared.progress.report import Report, silent
 from shared.serving.config_pbtxt import MAX_BATCH_SIZE
 from shared.serving.port import Batch, ModelServer, ModelSpec, RawOutput
+from shared.telemetry.table import FRAMES
 from shared.vision.boxes import Detections, Letterbox
 from shared.vision.geometry import letterbox, non_max_suppression, to_batch
 
@@ -136,6 +137,7 @@ class _Run:
             self._chunk.add(prepared.numbers[row], prepared.pts[row], time_s, ids, found)
             self._detections += len(found)
         self.analysed += len(prepared.numbers)
+        FRAMES.add("global" if self._spec.name == "global" else "user", by=len(prepared.numbers))
         self._last_number = prepared.numbers[-1]
         if len(self._chunk) >= self._settings.chunk_frames:
             self._close_chunk()
