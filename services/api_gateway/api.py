@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import health as machine
-from services.api_gateway import repository, stream, uploads
+from services.api_gateway import repository, stream, uploads, uploads_api
 from services.api_gateway.errors import Degraded, NotReady, NotSubmittable
 from services.api_gateway.schemas import (
     HealthView,
@@ -27,9 +27,8 @@ from services.api_gateway.schemas import (
     StatusView,
     TaskPage,
     TaskView,
-    UploadView,
 )
-from shared.db.models import Task, Upload
+from shared.db.models import Task
 from shared.errors import Invalid, NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
@@ -56,6 +55,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 router = APIRouter(lifespan=lifespan)
+router.include_router(uploads_api.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))
@@ -205,43 +205,6 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
         platform.storage.fetch(found.key),
         media_type=found.content_type,
         headers={"ETag": f'"{found.sha256}"'},
-    )
-
-
-@router.post(
-    "/uploads/",
-    status_code=201,
-    tags=["uploads"],
-    responses=responses(415, 507),
-    openapi_extra=uploads.BODY,
-)
-async def upload(request: Request, platform: InPlatform, caller: InCaller) -> UploadView:
-    """Send a media file (multipart/form-data, field `file`); it is streamed to disk."""
-    limit = platform.settings.gateway.max_upload_bytes
-    folder = platform.storage.local("uploads/new").parent
-    received = await uploads.receive(request, folder, limit)
-    return await asyncio.to_thread(_keep_upload, platform, caller, received)
-
-
-def _keep_upload(platform: Platform, caller: Caller, received: uploads.Received) -> UploadView:
-    key = f"uploads/{received.id}/{received.filename}"
-    platform.storage.keep(received.path, key)
-    with platform.sessions.begin() as session:
-        session.add(
-            Upload(
-                id=received.id,
-                user_id=caller.user_id,
-                filename=received.filename,
-                key=key,
-                bytes=received.bytes,
-                sha256=received.sha256,
-            )
-        )
-    return UploadView(
-        file_path=f"upload://{received.id}/{received.filename}",
-        filename=received.filename,
-        bytes=received.bytes,
-        sha256=received.sha256,
     )
 
 

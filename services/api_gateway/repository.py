@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from services.api_gateway.errors import BadCursor, KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
-from shared.db.models import Output, StepRun, Task, TaskEvent, now
+from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
+from shared.errors import NotFound
 from shared.flow.states import ENDED, State
 from shared.redaction import without_secrets
 
@@ -214,3 +215,11 @@ def newest_event(session: Session) -> int:
 def output(session: Session, task_id: str, name: str) -> Output | None:
     """One result file."""
     return session.get(Output, (task_id, name))
+
+
+def own_upload(session: Session, upload_id: str, user_id: str | None) -> Upload:
+    """An upload of that user, of anybody when `user_id` is None; else the same 404 as for none."""
+    found = session.get(Upload, upload_id)
+    if found is None or user_id not in {None, found.user_id}:
+        raise NotFound(f"There is no upload {upload_id} of yours.")
+    return found
