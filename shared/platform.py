@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from shared.bus.port import Broker, EventBus
+from shared.progress.news import News
 from shared.serving.port import ModelServer
 from shared.settings import Settings
 from shared.storage.port import Storage
@@ -27,4 +28,5 @@ class Platform:
     broker: Broker
     storage: Storage
     celery: Celery
+    news: News
     model_server: Callable[[], ModelServer]  # connects on first use, then the same one

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Exchange, Queue, binding
+from sqlalchemy.orm import Session, sessionmaker
 
 from shared.bus.outbox import OutboxBus
 from shared.bus.port import Broker
@@ -26,10 +27,12 @@ from shared.bus.topology import (
     parking,
     task_queue,
 )
+from shared.db.at_commit import announce
 from shared.db.engine import open_engine, readers, writers
 from shared.errors import BadInput
 from shared.pipelines import atlas
 from shared.platform import Platform
+from shared.progress.news import DatabaseNews, News
 from shared.serving.port import ModelServer
 from shared.settings import Settings
 from shared.storage.port import Storage
@@ -38,18 +41,21 @@ from shared.storage.port import Storage
 def build(settings: Settings, service: str | None = None) -> Platform:
     """The platform of one process; `service` is whose worker it is, None for everything else."""
     engine = open_engine(settings.database_url)
-    sessions = writers(engine)
+    sessions, reads = writers(engine), readers(engine)
+    news = _news(settings, reads)
+    announce(engine, news.tell)
     celery = celery_app(settings, service)
     sender = _adapter(_broker_kind(settings).sender)(celery)
     return Platform(
         settings=settings,
         engine=engine,
         sessions=sessions,
-        reads=readers(engine),
+        reads=reads,
         bus=OutboxBus(sender, sessions),
         broker=_broker(settings),
         storage=_storage(settings),
         celery=celery,
+        news=news,
         model_server=_once(lambda: _model_server(settings)),
     )
 
@@ -93,7 +99,8 @@ def celery_app(settings: Settings, service: str | None) -> Celery:
     redeliveries = settings.worker.deliveries - 1
     specs = [task_queue(s, redeliveries) for s in ((service,) if service else atlas.services())]
     own = specs[0].name
-    app = Celery(service or "actverse", set_as_current=False)
+    kind = _broker_kind(settings)
+    app = Celery(service or "actverse", set_as_current=False, task_cls=kind.task)
     app.conf.update(
         task_queues=[kombu_queue(spec) for spec in specs],
         task_default_queue=own,
@@ -116,7 +123,7 @@ def celery_app(settings: Settings, service: str | None) -> Celery:
         broker_connection_max_retries=None,
         enable_utc=True,
         timezone="UTC",
-        **_broker_kind(settings).celery(settings),
+        **kind.celery(settings),
     )
     return app
 
@@ -180,6 +187,7 @@ class _BrokerKind:
     celery: Callable[[Settings], dict[str, Any]]
     sender: str
     operator: str
+    task: str = "celery:Task"
 
 
 _FILE = _BrokerKind(
@@ -191,6 +199,7 @@ _RABBITMQ = _BrokerKind(
     _rabbitmq_celery,
     "shared.bus.rabbitmq_sender:RabbitSender",
     "shared.bus.rabbitmq_broker:RabbitBroker",
+    "shared.bus.rabbitmq_task:WholeSecondsTask",
 )
 _BROKERS = {"actverse+sqlite": _FILE, "amqp": _RABBITMQ, "amqps": _RABBITMQ}
 
@@ -203,6 +212,18 @@ def _broker(settings: Settings) -> Broker:
     adapter = _adapter(_broker_kind(settings).operator)
     broker: Broker = adapter(settings.broker_url, topology(settings))
     return broker
+
+
+# --- who watches ---------------------------------------------------------------------------------
+
+
+def _news(settings: Settings, reads: sessionmaker[Session]) -> News:
+    if not settings.cache:
+        return DatabaseNews(reads)
+    known = {"redis": "shared.progress.redis_news:RedisNews"}
+    known["rediss"] = known["redis"]
+    news: News = _adapter(known[_scheme(settings.cache, known, "Cache")])(settings.cache, reads)
+    return news
 
 
 # --- files and models --------------------------------------------------------------------------

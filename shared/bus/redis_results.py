@@ -17,6 +17,10 @@ class RedisResults(RedisBackend):
         """Do not subscribe."""
         del producer, task_id
 
+    def on_result_fulfilled(self, result: Any) -> None:
+        """There is no subscription to end."""
+        del result
+
 
 def register() -> None:
     """Make the scheme `actverse-redis+redis` known as a result backend."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.dialects import sqlite
@@ -23,6 +23,7 @@ from shared.db.engine import begin_sqlite
 
 _DIALECT = sqlite.dialect()
 _Convert = Callable[[Any], Any]
+_Place = tuple[str, Any, _Convert | None]
 
 
 class Prepared:
@@ -32,7 +33,7 @@ class Prepared:
         self.statement = statement
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[tuple[str, Any, _Convert | None]]]:
+    def _compiled(self) -> tuple[str, list[_Place]]:
         """The text, and for each place in it: name, value unless given, conversion."""
         compiled: Any = self.statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         places = [
@@ -59,14 +60,7 @@ class Prepared:
     def on_sqlite(self, connection: sqlite3.Connection, values: dict[str, Any]) -> Rows:
         """Execute, and read all that comes back."""
         text, places = self._compiled
-        cursor = connection.execute(
-            text,
-            [
-                value if convert is None else convert(value)
-                for name, constant, convert in places
-                for value in (values.get(name, constant),)
-            ],
-        )
+        cursor = connection.execute(text, _placed(places, values))
         if cursor.description is None:
             return Rows([], cursor.rowcount)
         make, converts = self._columns
@@ -78,6 +72,21 @@ class Prepared:
             for row in cursor.fetchall()
         ]
         return Rows(rows, len(rows))
+
+    def each_on_sqlite(
+        self, connection: sqlite3.Connection, every: Sequence[dict[str, Any]]
+    ) -> None:
+        """Execute for each of `every`; nothing comes back."""
+        text, places = self._compiled
+        connection.executemany(text, [_placed(places, values) for values in every])
+
+
+def _placed(places: list[_Place], values: dict[str, Any]) -> list[Any]:
+    return [
+        value if convert is None else convert(value)
+        for name, constant, convert in places
+        for value in (values.get(name, constant),)
+    ]
 
 
 class Rows:
@@ -104,6 +113,11 @@ class Direct:
             driver = connection.connection.driver_connection  # type: ignore[assignment]
         self._sqlite = driver if isinstance(driver, sqlite3.Connection) else None
 
+    @property
+    def connection(self) -> Connection | None:
+        """SQLAlchemy's connection; None where statements go straight to SQLite."""
+        return None if self._sqlite is not None else cast("Connection", self._connection)
+
     def run(self, prepared: Prepared, **values: Any) -> Rows:
         """Execute `prepared`; an error is SQLAlchemy's, as from everywhere else."""
         if self._sqlite is not None:
@@ -117,6 +131,17 @@ class Direct:
             return Rows([], result.rowcount)
         rows = list(result)
         return Rows(rows, len(rows))
+
+    def run_each(self, prepared: Prepared, every: Sequence[dict[str, Any]]) -> None:
+        """Execute `prepared` for each of `every` in one go; nothing comes back."""
+        if self._sqlite is not None:
+            try:
+                prepared.each_on_sqlite(self._sqlite, every)
+            except sqlite3.Error as error:
+                raise _told(error) from error
+            return
+        assert isinstance(self._connection, Connection)
+        self._connection.execute(prepared.statement, list(every))
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def claim_fresh(direct: Direct, ref: WorkRef, step: Step, task: str, lease_s: fl
 
 def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float) -> Claim:
     """Take `task` of the step run for this process, whatever became of it before."""
-    run = session.get(StepRun, ref.step_run_id, with_for_update=True)
+    run = session.get(StepRun, ref.step_run_id, with_for_update={"key_share": True})
     owner = session.get(Task, ref.task_id)
     if run is None or owner is None or run.token != ref.token:
         return Superseded(cancelled=False)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from shared.bus.port import EventBus
+from shared.db.at_commit import write_last
 from shared.db.base import Base
 from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, now
@@ -49,7 +50,8 @@ def note(session: Session, task_id: str, step: str | None, kind: str, **data: An
 
 
 def _note(direct: Direct, task_id: str, step: str | None, kind: str, data: dict[str, Any]) -> None:
-    direct.run(NOTE, task=task_id, step=step, kind=kind, data=data, at=now())
+    values = {"task": task_id, "step": step, "kind": kind, "data": data, "at": now()}
+    write_last(direct, task_id, (NOTE, values))
 
 
 def latest_runs(session: Session, task_id: str) -> list[StepRun]:
@@ -240,7 +242,7 @@ def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) 
     told = {"code": error.code, "status": int(error.status), "message": str(error)}
     if not move(session, run, OPEN, State.FAILED, finished_at=now(), error=told):
         return False
-    task = session.get_one(Task, run.task_id, with_for_update=True)
+    task = session.get_one(Task, run.task_id, with_for_update={"key_share": True})
     if task.state in ENDED:
         return True
     task.state = State.FAILED

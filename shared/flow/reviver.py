@@ -104,7 +104,9 @@ def _send_rest(platform: Platform, run_id: int) -> bool:
     at = now()
     with platform.sessions.begin() as session:
         run = session.scalar(
-            select(StepRun).where(StepRun.id == run_id).with_for_update(skip_locked=True)
+            select(StepRun)
+            .where(StepRun.id == run_id)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         if run is None or run.state not in {State.QUEUED, State.RUNNING} or run.token is None:
             return False

@@ -25,7 +25,7 @@ PIPELINE_OF = Prepared(select(TASK.c.pipeline).where(TASK.c.id == bindparam("tas
 OWNER = Prepared(
     select(TASK.c.id, TASK.c.user_id, TASK.c.pipeline, TASK.c.state, TASK.c.context)
     .where(TASK.c.id == bindparam("task"))
-    .with_for_update()
+    .with_for_update(key_share=True)  # whoever only refers to the task need not wait
 )
 NEWEST = Prepared(
     select(

@@ -18,6 +18,17 @@ from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
 from shared.telemetry.table import TASKS_ENDED, TASKS_SUBMITTED
 
+NEW_RUN = (
+    "task_id",
+    "name",
+    "service",
+    "position",
+    "attempt",
+    "state",
+    "progress",
+    "figures",
+)
+
 
 def submit(
     session: Session,
@@ -59,20 +70,20 @@ def submit(
 
 def _add_runs(session: Session, task: Task, steps: tuple[Step, ...], *, attempt: int) -> None:
     names = [s.name for s in atlas.PIPELINES[task.pipeline].steps]
-    direct = Direct(session.connection())
-    for step in steps:
-        fields = {
-            "task_id": task.id,
-            "name": step.name,
-            "service": step.service,
-            "position": names.index(step.name),
-            "attempt": attempt,
-            "state": State.PENDING.value,
-            "progress": 0.0,
-            "figures": {},
+    rows = [
+        {
+            "new_task_id": task.id,
+            "new_name": step.name,
+            "new_service": step.service,
+            "new_position": names.index(step.name),
+            "new_attempt": attempt,
+            "new_state": State.PENDING.value,
+            "new_progress": 0.0,
+            "new_figures": {},
         }
-        values = {f"new_{name}": value for name, value in fields.items()}
-        direct.run(adding(RUN, tuple(fields)), **values)
+        for step in steps
+    ]
+    Direct(session.connection()).run_each(adding(RUN, NEW_RUN), rows)
 
 
 def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:

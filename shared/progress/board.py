@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from shared.db.at_commit import write_last
 from shared.db.base import table
 from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
@@ -141,11 +142,16 @@ def publish_progress(session: Session, run: StepRun) -> None:
 
 def _publish(direct: Direct, run: Any) -> None:
     """`run` is a StepRun, or a row with the same names."""
-    direct.run(_FORGET, task=run.task_id, name=run.name)
     note = {
         "progress": run.progress,
         "message": run.message,
         "figures": run.figures,
         "attempt": run.attempt,
     }
-    direct.run(_TELL, task=run.task_id, name=run.name, note=note, moment=now())
+    which = {"task": run.task_id, "name": run.name}
+    write_last(
+        direct,
+        run.task_id,
+        (_FORGET, which),
+        (_TELL, {**which, "note": note, "moment": now()}),
+    )

@@ -27,16 +27,17 @@ ROOT = Path(__file__).resolve().parents[3]
 class ProbeMesh:
     """A worker process for the probe, the clock in a thread, and a user."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **wiring_settings: str) -> None:
         self.folder = folder
         self.env = {
             **os.environ,
+            **{f"ACTVERSE_{name.upper()}": value for name, value in wiring_settings.items()},
             "ACTVERSE_DATA_DIR": str(folder),
             "ACTVERSE_WORKER__CONCURRENCY": '{"probe": 2}',
             "ACTVERSE_WORKER__REPORT_EVERY_S": "0.05",
             "PYTHONPATH": str(ROOT),
         }
-        self.platform: Platform = wiring.build(Settings(data_dir=folder))
+        self.platform: Platform = wiring.build(Settings(data_dir=folder, **wiring_settings))
         migrate.upgrade(self.platform.engine)
         wiring.declare_topology(self.platform)
         with self.platform.sessions.begin() as session:
@@ -104,10 +105,23 @@ class ProbeMesh:
         self.platform.engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeMesh]:
+def servers(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a mesh on RabbitMQ, PostgreSQL and Redis, each an empty place of its own."""
+    return {
+        "broker": request.getfixturevalue("rabbitmq").fresh(),
+        "database": request.getfixturevalue("postgres").fresh(),
+        "cache": request.getfixturevalue("redis_server").fresh(1),
+    }
+
+
+@pytest.fixture(scope="module", params=["embedded", "servers"])
+def mesh(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProbeMesh]:
+    """The same flow in both worlds."""
     probe_service.install()
-    running = ProbeMesh(tmp_path_factory.mktemp("mesh"))
+    settings = servers(request) if request.param == "servers" else {}
+    running = ProbeMesh(tmp_path_factory.mktemp("mesh"), **settings)
     running.start_worker()
     yield running
     running.stop()

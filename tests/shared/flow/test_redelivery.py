@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
+
+from sqlalchemy import text
 
 from shared.db.models import Outgoing, StepRun
 from shared.flow import consumer
@@ -50,12 +51,12 @@ def test_an_event_that_nobody_will_ever_understand_fails_its_step_at_once(mesh: 
 
 
 def test_an_event_waits_while_the_database_cannot_take_it(mesh: ProbeMesh) -> None:
-    with sqlite3.connect(mesh.folder / "actverse.db") as database:
-        database.execute("ALTER TABLE inbox RENAME TO inbox_away")
+    with mesh.platform.engine.begin() as database:
+        database.execute(text("ALTER TABLE inbox RENAME TO inbox_away"))
     task_id = mesh.submit()
     time.sleep(1.0)
     state, _ = mesh.look(task_id)
-    with sqlite3.connect(mesh.folder / "actverse.db") as database:
-        database.execute("ALTER TABLE inbox_away RENAME TO inbox")
+    with mesh.platform.engine.begin() as database:
+        database.execute(text("ALTER TABLE inbox_away RENAME TO inbox"))
     assert state.state == State.QUEUED
     assert mesh.wait(task_id).state == State.SUCCEEDED
