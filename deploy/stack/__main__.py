@@ -33,6 +33,7 @@ CONTENT = {
     "models": "the model server's repository",
     "weights": "weights that you put there",
     "rabbitmq": "messages under way",
+    "rabbitmq-log": "words of its start",
     "redis": "live progress",
     "prometheus": "figures",
     "grafana": "changes to dashboards",
