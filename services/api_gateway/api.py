@@ -36,7 +36,8 @@ from shared.pipelines import atlas, render
 from shared.pipelines.dsl import Options, Pipeline
 from shared.platform import Platform
 from shared.storage.places import writable_prefix
-from shared.web.access import Caller, InCaller, InPlatform, acting_for, own_task
+from shared.web import metrics
+from shared.web.access import Caller, InCaller, InPlatform, acting_for, no_task, own_task
 from shared.web.openapi import responses
 from shared.web.ownership import own_source, own_target, own_weights
 from shared.web.pressure import InPressure
@@ -56,6 +57,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 router = APIRouter(lifespan=lifespan)
 router.include_router(uploads_api.router)
+router.include_router(metrics.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))
@@ -208,11 +210,16 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
     )
 
 
-@router.get("/status/{task_id}", tags=["status"], responses=responses(404))
-def status(platform: InPlatform, caller: InCaller, task_id: str) -> StatusView:
+@router.get(
+    "/status/{task_id}", tags=["status"], response_model=StatusView, responses=responses(404)
+)
+def status(platform: InPlatform, caller: InCaller, task_id: str) -> Response:
     """Every step with its state, progress, times and message."""
     with platform.reads() as session:
-        return repository.status(session, own_task(session, caller, task_id))
+        found = repository.status(session, task_id)
+    if found is None or not caller.may_see(found[0]):
+        raise no_task(task_id)
+    return Response(found[1].model_dump_json(), media_type="application/json")
 
 
 @router.get(

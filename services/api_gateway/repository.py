@@ -9,17 +9,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import bindparam, func, outerjoin, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.api_gateway.errors import BadCursor, KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
+from shared.db.base import table
+from shared.db.direct import Direct, Prepared
 from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
 from shared.errors import NotFound
 from shared.flow.states import ENDED, State
 from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
+TASK, RUN = table(Task), table(StepRun)
+STEP_COLUMNS = (
+    "name",
+    "service",
+    "position",
+    "state",
+    "attempt",
+    "progress",
+    "message",
+    "figures",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "error",
+)
 
 
 def known_request(
@@ -108,7 +125,8 @@ def steps_of(session: Session, task_ids: Sequence[str]) -> dict[str, list[StepVi
     }
 
 
-def _step(run: StepRun) -> StepView:
+def _step(run: Any) -> StepView:
+    """`run` is a StepRun, or a row with the same names."""
     seconds = None
     if run.started_at is not None:
         seconds = round(((run.finished_at or now()) - run.started_at).total_seconds(), 3)
@@ -177,15 +195,32 @@ def _shown(options: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def status(session: Session, task: Task) -> StatusView:
-    """How far a task is."""
-    steps = steps_of(session, [task.id]).get(task.id, [])
+_STATUS = Prepared(
+    select(
+        TASK.c.user_id,
+        TASK.c.state.label("task_state"),
+        TASK.c.error.label("task_error"),
+        *(RUN.c[name] for name in STEP_COLUMNS),
+    )
+    .select_from(outerjoin(TASK, RUN, RUN.c.task_id == TASK.c.id))
+    .where(TASK.c.id == bindparam("task"))
+    .order_by(RUN.c.attempt)
+)
+
+
+def status(session: Session, task_id: str) -> tuple[str, StatusView] | None:
+    """Whose a task is and how far, in one query without objects: it is what is asked most often."""
+    rows = Direct(session.connection()).run(_STATUS, task=task_id).all
+    if not rows:
+        return None
+    newest = {row.name: row for row in rows if row.name is not None}
+    steps = [_step(run) for run in sorted(newest.values(), key=lambda r: r.position)]
     mean = sum(s.progress for s in steps) / len(steps) if steps else 0.0
-    return StatusView(
-        task_id=task.id,
-        state=State(task.state),
+    return rows[0].user_id, StatusView(
+        task_id=task_id,
+        state=State(rows[0].task_state),
         progress=round(mean, 4),
-        error=task.error,
+        error=rows[0].task_error,
         process_status=steps,
     )
 

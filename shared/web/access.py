@@ -37,8 +37,12 @@ class Caller:
         """Whether every task is open to this user."""
         return self.role == "admin"
 
+    def may_see(self, owner_id: str) -> bool:
+        """Whether what belongs to the user `owner_id` is open to this one."""
+        return self.is_admin or self.user_id == owner_id
 
-def platform_of(request: Request) -> Platform:
+
+async def platform_of(request: Request) -> Platform:  # async: else a thread is asked each time
     """The platform that the app was made with."""
     platform: Platform = request.app.state.platform
     return platform
@@ -77,7 +81,7 @@ def identify(platform: Platform, key: str | None) -> Caller:
     return Caller(user.id, user.name, user.role)
 
 
-def caller_of(
+async def caller_of(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     header: Annotated[str | None, Depends(_header)],
@@ -158,6 +162,11 @@ def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
 def own_task(session: Session, caller: Caller, task_id: str) -> Task:
     """The task, if it is the caller's; else the same 404 as for one that does not exist."""
     task = session.get(Task, task_id)
-    if task is None or not (caller.is_admin or task.user_id == caller.user_id):
-        raise NotFound(f"There is no task {task_id}; GET /tasks/ lists yours.")
+    if task is None or not caller.may_see(task.user_id):
+        raise no_task(task_id)
     return task
+
+
+def no_task(task_id: str) -> NotFound:
+    """What somebody hears of a task that is not there, and of one that is not theirs."""
+    return NotFound(f"There is no task {task_id}; GET /tasks/ lists yours.")

@@ -134,7 +134,7 @@ class Pressure:
         return len(lately) / max(reach_s, 1.0)
 
 
-def pressure_of(request: Request) -> Pressure:
+async def pressure_of(request: Request) -> Pressure:
     """That of the app."""
     pressure: Pressure = request.app.state.pressure
     return pressure

@@ -27,6 +27,8 @@ LEAST_BURST = 10
 WRONG_KEYS_PER_MINUTE = 120
 """Keys that an address may try before it has to wait; known ones do not count."""
 KNOWN_FOR_S = 600.0
+SURE_FOR_S = 2.0
+"""Nobody is asked again whose key was looked up so lately; a revoked key is good for so much longer."""
 REDIS_PATIENCE_S = 0.2
 AWAY_FOR_S = 5.0
 MANY = 10_000  # callers remembered by one process
@@ -172,11 +174,23 @@ class Limits:
         self._fetched = max(1, per_minute // 600) if settings.cache else 1
         self._purse: dict[str, int] = {}
         self._known: dict[str, float] = {}  # digest of a key -> when it is asked about again
+        self._sure: dict[str, tuple[float, Caller]] = {}  # digest of a key -> until when, whose
+        self._distant = bool(settings.cache)
         self._lock = threading.Lock()
+
+    def at_hand(self, key: str | None) -> Caller | None:
+        """Whose key it is, where no server need be asked for that; None: ask `identified`."""
+        until, caller = self._sure.get(_digest(key), (0.0, None))
+        if caller is None or until < time.monotonic():
+            return None
+        if self._distant and self._users is not None and not self._purse.get(caller.user_id):
+            return None
+        self._spend(caller.user_id)
+        return caller
 
     def identified(self, platform: Platform, key: str | None, address: str) -> Caller:
         """Whose key it is, unless too much has come from there; as `access.identify` otherwise."""
-        digest = hashlib.sha256((key or "").encode()).hexdigest()
+        digest = _digest(key)
         known = self._known.get(digest, 0.0) > time.monotonic()
         if key and not known:
             wait_s = self._buckets.take(f"keys:{address}", 1, self._guesses)
@@ -186,10 +200,12 @@ class Limits:
             caller = identify(platform, key)
         except Unauthorised:
             self._known.pop(digest, None)
+            self._sure.pop(digest, None)
             raise
         if not known:
             self._buckets.take(f"keys:{address}", -1, self._guesses)
             self._remember(digest)
+        self._sure[digest] = (time.monotonic() + SURE_FOR_S, caller)
         self._spend(caller.user_id)
         return caller
 
@@ -197,6 +213,7 @@ class Limits:
         with self._lock:
             if len(self._known) > MANY:
                 self._known.clear()
+                self._sure.clear()  # nobody is sure who is not known
             self._known[digest] = time.monotonic() + KNOWN_FOR_S
 
     def _spend(self, user_id: str) -> None:
@@ -214,3 +231,7 @@ class Limits:
             if len(self._purse) > MANY:
                 self._purse.clear()
             self._purse[user_id] = self._purse.get(user_id, 0) + self._fetched - 1
+
+
+def _digest(key: str | None) -> str:
+    return hashlib.sha256((key or "").encode()).hexdigest()

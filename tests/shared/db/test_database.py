@@ -219,7 +219,7 @@ def _ask_the_gateway(session: Session) -> None:
                     session, user_id=user_id, state=state, pipeline=None, after=after, limit=20
                 )
                 repository.views(session, tasks)
-    repository.status(session, session.get_one(Task, "task-00003"))
+    repository.status(session, "task-00003")
     repository.events_after(session, "task-00003", 3)
     repository.output(session, "task-00003", "results.csv")
     repository.known_request(session, "user-1", "key-1", None)
