@@ -14,15 +14,18 @@ from typing import Any
 import pytest
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
+from shared.bus import topology
+
 Parked = Callable[[str], int]
 
 
 def queue(exchange: Exchange | str, routing_key: str, limit: int = 3, **more: Any) -> Queue:
+    spec = topology.task_queue(f"q-{uuid.uuid4().hex[:8]}", limit)
     return Queue(
-        f"q-{uuid.uuid4().hex[:8]}",
+        spec.name,
         exchange,
         routing_key=routing_key,
-        queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": limit},
+        queue_arguments=dict(spec.arguments),
         **more,
     )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-
-from shared.process import die_with
 
 # The kernel ends a child when the **thread** that made it ends; a test may restart a server from a
 # thread that is soon gone. This one lives as long as the process.
@@ -27,8 +27,26 @@ class Program:
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     end_with: signal.Signals = signal.SIGTERM
-    bound: bool = True
-    """Whether we ask the kernel to end it with us; else its arguments do (see `setpriv`)."""
+    dies_by: str = "KILL"
+    """The signal that the kernel sends it when this process is gone."""
+    owner: str | None = None
+    """The user to run as, by name; only root may choose one."""
+
+    def command(self) -> list[str]:
+        """The arguments, bound to this process where there is Linux's `setpriv`.
+
+        Not by `preexec_fn`, which may hang in a process with threads.
+        """
+        bind = shutil.which("setpriv")
+        if bind is None:
+            return list(self.arguments)
+        user = pwd.getpwnam(self.owner) if self.owner else None
+        change = (
+            ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+            if user
+            else []
+        )
+        return [bind, *change, "--pdeathsig", self.dies_by, "--", *self.arguments]
 
 
 class Native:
@@ -44,18 +62,15 @@ class Native:
             self._running.append((program, process))
 
     def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
-        bind: Callable[[], None] | None = (lambda: die_with(parent)) if program.bound else None
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                list(program.arguments),
+                program.command(),
                 env={**os.environ, **program.environment},
-                cwd=self.log.parent if os.access(self.log.parent, os.X_OK) else "/",
+                cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=bind,
             )
 
     def runs(self) -> bool:

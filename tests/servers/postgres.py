@@ -48,19 +48,14 @@ class Postgres(Server):
 
     def __init__(self, folder: Path, *, durable: bool = False, connections: int = 200) -> None:
         super().__init__(folder)
+        folder = self.folder
         self.port = free_port()
         self._numbers = itertools.count(1)
         programs = install.programs("postgres")
         as_root = programs is not None and os.geteuid() == 0
         self._data = (_own_folder() if as_root else folder) / "data"
         self._programs = programs
-        # The server's death signal is set after the change of user, which would clear it.
-        self._as_owner = (
-            ["setpriv", "--reuid", OWNER, "--regid", str(pwd.getpwnam(OWNER).pw_gid)]
-            + ["--clear-groups", "--pdeathsig", "QUIT", "--"]
-            if as_root
-            else []
-        )
+        self._owner = OWNER if as_root else None
         switches = {"max_connections": str(connections), "timezone": "UTC"}
         if not durable:
             switches |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -95,25 +90,28 @@ class Postgres(Server):
         self._native.start(
             Program(
                 [
-                    *self._as_owner,
                     f"{self._programs}/postgres",
                     *("-D", str(self._data), "-p", str(self.port), "-h", HOST, "-k", ""),
                     *("-c", "dynamic_shared_memory_type=mmap", *self._switches),
                 ],
                 environment={"LC_ALL": "C.UTF-8"},
                 end_with=signal.SIGINT,  # "fast": roll back what is open, and write all down
-                bound=not self._as_owner,
+                dies_by="QUIT",  # at once too, but it removes its shared memory
+                owner=self._owner,
             )
         )
 
     def _initialise(self) -> None:
-        done = subprocess.run(
+        initdb = Program(
             [
-                *self._as_owner,
                 f"{self._programs}/initdb",
                 *("-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8"),
                 *("--no-sync", "--locale=C.UTF-8"),
             ],
+            owner=self._owner,
+        )
+        done = subprocess.run(
+            initdb.command(),
             cwd="/",
             capture_output=True,
             text=True,
@@ -151,6 +149,6 @@ class Postgres(Server):
             self._container.close()
             return
         self._native.stop(patience_s=5)  # a killed one leaves shared memory behind
-        if self._as_owner:
+        if self._owner:
             with suppress(OSError):
                 shutil.rmtree(self._data.parent)

@@ -54,6 +54,7 @@ class RabbitMQ(Server):
 
     def __init__(self, folder: Path, *, plugins: Sequence[str] = ()) -> None:
         super().__init__(folder)
+        folder = self.folder
         self.port, self._dist, self._epmd, self.management_port = free_ports(4)
         self._vhosts = (f"v{n}" for n in itertools.count(1))
         self._programs = install.programs("rabbitmq")

@@ -21,6 +21,7 @@ class Redis(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        folder = self.folder
         self.port = free_port()
         programs = install.programs("redis")
         self._native = Native(self.log)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,12 @@ import botocore.exceptions
 from tests.servers.native import Native, Program
 from tests.servers.ports import HOST, free_ports, listens
 from tests.servers.server import Server
+from tests.servers.swift_rings import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS_KEY, SECRET_KEY = "actverse", "a-secret-key-of-tests"
 REGION = "us-east-1"
 LEAST_PART_BYTES = 5 * 1024**2  # of all parts of a multipart upload but the last, as on S3
-
-_BACKENDS = ("account", "container", "object")
 
 _DEFAULT = """[DEFAULT]
 bind_ip = {host}
@@ -48,8 +48,9 @@ pipeline = {kind}-server
 use = egg:swift#{kind}
 """
 
-_FILTERS = ("catch_errors", "gatekeeper", "proxy-logging", "s3api", "tempauth") + (
-    ("bulk", "slo", "dlo", "versioned_writes", "symlink", "proxy-logging")
+_FILTERS = (
+    *("catch_errors", "gatekeeper", "proxy-logging", "s3api", "tempauth"),
+    *("bulk", "slo", "dlo", "versioned_writes", "symlink", "proxy-logging"),
 )
 
 _PROXY = """
@@ -108,9 +109,9 @@ class S3Server(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._ports = dict(zip(("proxy", *_BACKENDS), free_ports(4), strict=True))
+        self._ports = dict(zip(("proxy", *KINDS), free_ports(4), strict=True))
         self._native = Native(self.log)
-        self._etc = folder / "etc"
+        self._etc = self.folder / "etc"
 
     @property
     def port(self) -> int:
@@ -134,8 +135,6 @@ class S3Server(Server):
             self._native.start(Program(arguments, {"PYTHONPATH": paths}))
 
     def _configure(self) -> None:
-        from swift.common.ring import RingBuilder
-
         devices = self.folder / "srv"
         (devices / "d1").mkdir(parents=True)
         try:
@@ -162,13 +161,10 @@ class S3Server(Server):
                 )
             else:
                 text += _BACKEND.format(kind=kind)
-                ring = RingBuilder(part_power=6, replicas=1, min_part_hours=0)
-                device = {"id": 0, "region": 1, "zone": 1, "device": "d1", "weight": 1.0}
-                where = {"ip": HOST, "port": port, "replication_ip": HOST, "replication_port": port}
-                ring.add_dev({**device, **where, "meta": ""})
-                ring.rebalance()
-                ring.get_ring().save(str(self._etc / f"{kind}.ring.gz"))
             self._write(f"{kind}-server.conf", text)
+        ports = [str(self._ports[kind]) for kind in KINDS]
+        module = [sys.executable, "-m", "tests.servers.swift_rings", str(self._etc), *ports]
+        subprocess.run(module, cwd=ROOT, check=True)
 
     def _write(self, name: str, text: str) -> None:
         (self._etc / name).write_text(text)

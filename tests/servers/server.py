@@ -22,7 +22,7 @@ class Server(ABC):
     ready_s = 60.0  # the machine may be loaded; seconds
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "server.log"
 
