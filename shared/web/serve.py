@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import uvicorn
 
 from shared import log, wiring
 from shared.db import migrate
 from shared.settings import Settings
+from shared.telemetry import tracing
+from shared.telemetry.process import watch
 from shared.web.access import first_key
 from shared.web.app import create_app
+
+SERVER: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}
+"""How uvicorn runs: logs are ours, and who is told to stop has seconds for what is under way."""
 
 
 def main(services: list[str]) -> None:
     """Serve the routes of `services` until told to stop."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service=services[0])
+    watch(settings, services[0])
     platform = wiring.build(settings)
     migrate.upgrade(platform.engine)
     first_key(platform)
@@ -24,10 +31,9 @@ def main(services: list[str]) -> None:
         create_app(platform, services),
         host=settings.gateway.host,
         port=settings.gateway.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
+        **SERVER,
     )
+    tracing.flush()
 
 
 if __name__ == "__main__":
