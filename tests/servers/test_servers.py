@@ -70,7 +70,7 @@ def test_an_s3_server_refuses_what_s3_refuses(s3_server: S3Server, s3_bucket: st
     client = s3_server.client()
     client.put_object(Bucket=s3_bucket, Key="a/ü.txt", Body=b"12345")
     assert client.get_object(Bucket=s3_bucket, Key="a/ü.txt")["Body"].read() == b"12345"
-    with pytest.raises(client.exceptions.ClientError, match="BadDigest|InvalidDigest"):
+    with pytest.raises(client.exceptions.ClientError, match=r"BadDigest|InvalidDigest"):
         client.put_object(
             Bucket=s3_bucket, Key="b", Body=b"1", ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg=="
         )
