@@ -49,6 +49,7 @@ def configure(level: str, form: str, *, service: str) -> None:
         "httpcore",
         "alembic",
         "botocore",
+        "pika",
         "urllib3",
         "celery.redirected",
         "celery.app.trace",
