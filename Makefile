@@ -44,6 +44,7 @@ lint: setup ## format, style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@$(PY) -m deploy.k8s.check
 
 pipelines: setup ## print the map: which step follows which event
 	@$(PY) -m deploy.cli pipelines
