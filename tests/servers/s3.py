@@ -50,7 +50,8 @@ use = egg:swift#{kind}
 
 _FILTERS = (
     *("catch_errors", "gatekeeper", "proxy-logging", "s3api", "tempauth"),
-    *("bulk", "slo", "dlo", "versioned_writes", "symlink", "proxy-logging"),
+    # Swift adds `copy` by itself, but in front of s3api where nobody names its own tempauth
+    *("copy", "bulk", "slo", "dlo", "versioned_writes", "symlink", "proxy-logging"),
 )
 
 _PROXY = """
@@ -78,6 +79,8 @@ use = egg:swift#catch_errors
 use = egg:swift#gatekeeper
 [filter:proxy-logging]
 use = egg:swift#proxy_logging
+[filter:copy]
+use = egg:swift#copy
 [filter:bulk]
 use = egg:swift#bulk
 [filter:slo]
