@@ -51,12 +51,11 @@ class Exporter:
 
         disable_created_metrics()
         self._folder = folder
+        _count_in(folder)
         self.registry = CollectorRegistry(auto_describe=False)
         if folder is None:
             _bind(self.registry)
         else:
-            os.environ[FOLDER_VARIABLE] = str(folder)
-            _count_in_files()
             _reserve(folder)
             _bind(CollectorRegistry())
             os.register_at_fork(after_in_child=lambda: _after_fork(folder))
@@ -136,11 +135,14 @@ def _remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _count_in_files() -> None:
-    """Multiprocess mode even if somebody has imported prometheus-client before."""
+def _count_in(folder: Path | None) -> None:
+    """In files or in memory: the library decides at its import, which may be long ago."""
     from prometheus_client import values
 
-    if not values.ValueClass._multiprocess:  # noqa: SLF001 - the library decides at its import
+    if folder is None:
+        values.ValueClass = values.MutexValue
+    else:
+        os.environ[FOLDER_VARIABLE] = str(folder)
         values.ValueClass = values.MultiProcessValue()
 
 
@@ -160,6 +162,8 @@ def _bind(registry: Any) -> None:
 
 def unbind() -> None:
     """Count nothing any more."""
+    global _present  # noqa: PLW0603 - one a process is the point
+    _present = None
     for figure in TABLE.values():
         figure.bind(None)
 
