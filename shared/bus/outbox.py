@@ -127,7 +127,7 @@ class OutboxBus:
             # several relays share the rows: each takes what no other has in hand
             taken = session.execute(unsent.with_for_update(skip_locked=True)).all()
             rows: list[Row] = [tuple(row) for row in taken]
-            if rows and session.get_bind().dialect.name != "sqlite":
+            if rows:
                 soon = now() + RELAY_FIRST
                 ids = [row[0] for row in rows]
                 session.execute(update(Outgoing).where(Outgoing.id.in_(ids)).values(due_at=soon))

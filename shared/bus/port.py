@@ -68,7 +68,7 @@ class ParkedMessage:
     key: str  # of this very parking: handed over twice, it is the same
     queue: str
     reason: str
-    deliveries: int
+    deliveries: int  # at least
     headers: dict[str, Any]
     properties: dict[str, Any]  # as AMQP names them: content_type, correlation_id ...
     content: str  # the body as it was published

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -63,7 +64,14 @@ class RabbitBroker:
 
     def take_parked(self, keep: Callable[[ParkedMessage], None], limit: int = 100) -> int:
         """Take them off the parking queue, each once `keep` has returned."""
-        return self._ask(partial(_take, keep=keep, limit=limit))
+        limits = {q.name: q.arguments.get("x-delivery-limit", 0) for q in self._queues()}
+
+        def told(message: ParkedMessage) -> None:
+            # the count of deliveries stays behind in the queue; its limit is what it had reached
+            reached = limits.get(message.queue, 0) if message.reason == "delivery_limit" else 0
+            keep(replace(message, deliveries=reached + 1))
+
+        return self._ask(partial(_take, keep=told, limit=limit))
 
     def put_back(self, message: ParkedMessage) -> None:
         """Publish straight to the queue, confirmed."""
@@ -205,7 +213,6 @@ def _take(channel: BlockingChannel, keep: Callable[[ParkedMessage], None], limit
 def _parked(properties: pika.BasicProperties, body: bytes) -> ParkedMessage:
     headers = dict(properties.headers or {})
     deaths = headers.pop("x-death", None) or [{}]
-    counted = int(headers.pop("x-delivery-count", 0) or 0)
     for name in [n for n in headers if n.startswith("x-")]:  # the broker's own notes
         del headers[name]
     content = body.decode("utf-8", errors="replace")
@@ -215,7 +222,7 @@ def _parked(properties: pika.BasicProperties, body: bytes) -> ParkedMessage:
         key=hashlib.sha256(identity.encode()).hexdigest(),
         queue=death.get("queue", "?"),
         reason=death.get("reason", "?"),
-        deliveries=counted + 1,
+        deliveries=1,
         headers=headers,
         properties={
             name: value for name in PROPERTIES if (value := getattr(properties, name)) is not None

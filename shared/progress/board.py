@@ -65,8 +65,10 @@ class StoredReport:
         with self._sessions.begin() as session:
             run = session.get_one(StepRun, self._step_run_id)
             task = session.get_one(Task, run.task_id)
-            if task.cancel_requested_at is not None or run.token != self._token:
+            if task.cancel_requested_at is not None:
                 raise Cancelled(f"Task {task.id} was cancelled.")
+            if run.token != self._token or run.state != "RUNNING":  # overdue, or given up
+                raise Cancelled(f"Step {run.name} of task {task.id} has ended without this work.")
             work = session.get_one(WorkRun, (run.id, self._task))
             work.progress = fraction
             work.held_until = now() + timedelta(seconds=self._lease_s)

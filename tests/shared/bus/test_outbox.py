@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -13,18 +15,26 @@ from shared import wiring
 from shared.bus.outbox import first_time
 from shared.db import migrate
 from shared.db.models import Outgoing, User, now
+from shared.events.base import DomainEvent
 from shared.events.lifecycle import TaskSubmitted
 from shared.platform import Platform
 from shared.settings import Settings
+from tests.servers.worlds import WORLDS, settings_of
+
+
+@pytest.fixture(params=WORLDS)
+def undeclared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
+    """Nobody listens yet."""
+    made = wiring.build(Settings(data_dir=tmp_path, **settings_of(request.param, request)))
+    migrate.upgrade(made.engine)
+    yield made
+    made.engine.dispose()
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    made = wiring.build(Settings(data_dir=tmp_path))
-    migrate.upgrade(made.engine)
-    wiring.declare_topology(made)
-    yield made
-    made.engine.dispose()
+def platform(undeclared: Platform) -> Platform:
+    undeclared.broker.apply()
+    return undeclared
 
 
 def event() -> TaskSubmitted:
@@ -106,20 +116,46 @@ def test_what_a_dead_process_did_not_send_the_relay_sends_once(platform: Platfor
     assert waiting(platform) == 1
 
 
-def test_what_nobody_listens_to_is_kept_with_its_reason_and_tried_later(tmp_path: Path) -> None:
-    platform = wiring.build(Settings(data_dir=tmp_path))
-    migrate.upgrade(platform.engine)
+def test_what_nobody_listens_to_is_kept_with_its_reason_and_tried_later(
+    undeclared: Platform,
+) -> None:
+    with undeclared.sessions.begin() as session:
+        undeclared.bus.publish(event(), session)
+    row = rows(undeclared)[0]
+    assert row.published_at is None
+    assert row.tries == 1
+    assert row.error
+    assert row.due_at > now()
+    undeclared.broker.apply()
+    with undeclared.sessions.begin() as session:
+        session.get_one(Outgoing, row.id).due_at = now()
+    assert undeclared.bus.relay() == 1
+
+
+def test_one_that_no_queue_takes_does_not_hold_up_the_others(platform: Platform) -> None:
+    class Unheard(DomainEvent, name=f"EVENT_UNHEARD_{uuid4().hex}"):
+        """Nobody listens."""
+
     with platform.sessions.begin() as session:
         platform.bus.publish(event(), session)
-    row = rows(platform)[0]
-    assert row.published_at is None
-    assert (row.tries, "No queue is bound" in row.error) == (1, True)
-    assert row.due_at > now()
-    wiring.declare_topology(platform)
+        platform.bus.publish(Unheard(task_id="t", user_id="u"), session)
+        platform.bus.publish(event(), session)
+    sent = [row.published_at is not None for row in rows(platform)]
+    assert sent == [True, False, True]
+    assert "EVENT_UNHEARD" in rows(platform)[1].error
+    assert waiting(platform) == 2
+
+
+def test_two_relays_share_the_rows(platform: Platform) -> None:
     with platform.sessions.begin() as session:
-        session.get_one(Outgoing, row.id).due_at = now()
-    assert platform.bus.relay() == 1
-    platform.engine.dispose()
+        for _ in range(200):
+            body = event()
+            content = body.model_dump(mode="json")
+            session.add(Outgoing(event_id=body.event_id, name=body.name, task_id="t", body=content))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: platform.bus.relay(limit=60), range(8)))
+    assert all(row.published_at for row in rows(platform))
+    assert waiting(platform) >= 200
 
 
 def test_an_event_is_handled_by_a_consumer_once(platform: Platform) -> None:

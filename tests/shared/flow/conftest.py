@@ -13,12 +13,13 @@ import pytest
 
 from shared import wiring
 from shared.db import migrate
-from shared.db.models import StepRun, Task, User
-from shared.flow import clock, ledger, wishes
+from shared.db.models import Outgoing, StepRun, Task, User
+from shared.flow import clock, consumer, ledger, wishes
 from shared.flow.states import ENDED
 from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.settings import Settings
+from tests.servers.worlds import WORLDS, settings_of
 from tests.shared.flow import probe_service
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,32 +96,36 @@ class ProbeMesh:
         file = self.marks / f"{task_id}.log"
         return file.read_text().split() if file.exists() else []
 
-    def stop(self) -> None:
-        self.stopped.set()
-        self.clock.join()
+    def dispatch(self, task_id: str) -> None:
+        """Take the request of the first step as the worker would: its first work is in the queue."""
+        with self.platform.reads() as session:
+            name = "EVENT_PROBE_REQUESTED"
+            asked = session.query(Outgoing).filter_by(task_id=task_id, name=name).one()
+        consumer.handle(self.platform, "probe", asked.name, asked.body)
+        with self.platform.celery.connection_for_write() as connection:
+            connection.default_channel.queue_purge("probe.events")
+
+    def stop_workers(self) -> None:
         for process in self.workers:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        self.workers.clear()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.clock.join()
+        self.stop_workers()
         self.platform.engine.dispose()
 
 
-def servers(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings of a mesh on RabbitMQ, PostgreSQL and Redis, each an empty place of its own."""
-    return {
-        "broker": request.getfixturevalue("rabbitmq").fresh(),
-        "database": request.getfixturevalue("postgres").fresh(),
-        "cache": request.getfixturevalue("redis_server").fresh(1),
-    }
-
-
-@pytest.fixture(scope="module", params=["embedded", "servers"])
+@pytest.fixture(scope="module", params=WORLDS)
 def mesh(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProbeMesh]:
     """The same flow in both worlds."""
     probe_service.install()
-    settings = servers(request) if request.param == "servers" else {}
+    settings = settings_of(request.param, request)
     running = ProbeMesh(tmp_path_factory.mktemp("mesh"), **settings)
     running.start_worker()
     yield running
