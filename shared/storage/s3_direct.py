@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.errors import Conflict, Invalid, NotFound, TooLarge
+from shared.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from shared.storage.content import CHUNK_BYTES
 from shared.storage.port import INCOMING, Announced, UploadLink
 from shared.storage.s3_client import Reading
@@ -94,6 +94,9 @@ class DirectUploads:
                 ContentType=announced.content_type,
                 Metadata={"sha256": announced.sha256},
             )
+            kept = self.client.head_object(Bucket=self.bucket, Key=self.prefix + announced.key)
+            if kept["ContentLength"] != announced.bytes:
+                raise Unavailable(f"{self.where} did not copy {announced.key!r} whole; try again.")
             self.client.delete_object(Bucket=self.bucket, Key=sent)
 
     def _compare(self, etag: str, announced: Announced) -> None:

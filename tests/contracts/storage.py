@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BadInput, Conflict, NotFound, OutOfSpace
-from shared.storage.port import Storage
+from shared.storage.port import INCOMING, Announced, Storage
 from shared.storage.trees import fetch_folder, keep_folder
 
 LEAVES_THE_ROOT = (
@@ -183,6 +183,49 @@ class StorageContract:
             with urllib.request.urlopen(link) as answer:
                 assert answer.read() == b"frame,time_s\n"
                 assert answer.headers["Content-Type"] == "text/csv"
+
+    def test_a_direct_upload_gets_its_key_when_it_was_checked_or_there_is_none(
+        self, storage: Storage
+    ):
+        announced = Announced("uploads/7/a b.mp4", 4, sha(b"film"), "video/mp4")
+        link = storage.upload_link(announced, 60)
+        with pytest.raises(NotFound, match="Nothing has arrived"):
+            storage.receive(announced)
+        if link is None:
+            return
+        request = urllib.request.Request(
+            link.url, data=b"film", method=link.method, headers=link.headers
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+        assert not storage.exists(announced.key)
+        stored = storage.receive(announced)
+        assert stored == storage.receive(announced)
+        assert (stored.key, stored.bytes, stored.sha256) == (announced.key, 4, sha(b"film"))
+        assert storage.fetch(announced.key, sha(b"film")).read_bytes() == b"film"
+        assert storage.list(INCOMING) == ()
+
+    @pytest.mark.parametrize("key", LEAVES_THE_ROOT)
+    def test_nobody_sends_out_of_the_root(self, storage: Storage, key: str):
+        announced = Announced(key, 4, sha(b"film"), "video/mp4")
+        for verb in (storage.upload_link, storage.receive):
+            with pytest.raises((BadInput, NotFound)):
+                verb(announced)
+
+    def test_half_written_files_of_killed_writers_are_tidied_away(self, storage: Storage):
+        put(storage, "videos/1/a.mp4", b"film")
+        half = storage.local("videos/1/.0123456789abcdef.part")
+        half.write_bytes(b"fi")
+        assert storage.tidy() == 0
+        os.utime(half, (1, 1))
+        assert storage.tidy() == 1
+        assert not half.exists()
+        assert storage.fetch("videos/1/a.mp4").read_bytes() == b"film"
+
+    def test_work_keeps_what_it_was_given(self, storage: Storage):
+        put(storage, "videos/1/a.mp4", b"film")
+        with storage.working(), storage.working():
+            assert storage.fetch("videos/1/a.mp4").read_bytes() == b"film"
 
     def test_a_full_disk_is_named_and_leaves_nothing_half(
         self, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
