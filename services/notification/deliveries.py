@@ -166,6 +166,7 @@ def take(session: Session, receiver: Receiver, lease_s: float) -> Delivery | Non
     row: Delivery | None = session.scalars(query).first()
     if row is not None:
         row.tries += 1
+        row.status = row.error = None  # of the try before
         row.due_at = now() + timedelta(seconds=lease_s)
     return row
 

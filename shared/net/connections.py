@@ -13,17 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from shared.errors import Forbidden
 from shared.net.address import Allowed
 
-
-class _Here(threading.local):
-    guard: Guard | None = None
-
-
-_here = _Here()
+_guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
 _installing = threading.Lock()
 _installed = False
 
@@ -33,7 +29,7 @@ class Refused(ConnectionRefusedError):
 
 
 class Guard:
-    """What one thread may connect to while it is in force."""
+    """What may be connected to while it is in force."""
 
     def __init__(self, allowed: Allowed, host: str) -> None:
         self._allowed = allowed
@@ -58,15 +54,17 @@ class Guard:
 def only_to(allowed: Allowed, host: str) -> Iterator[Guard]:
     """Within the block this thread connects only where `allowed` lets it go for `host`.
 
-    Threads that the block starts are not held; use it around libraries that work in the thread
-    that calls them. `Guard.refused` says afterwards whether a connection was stopped.
+    Threads that the block starts are held if they run in a copy of its context, as asyncio's are,
+    and else not: use it around libraries that work in the thread that calls them. `Guard.refused`
+    says afterwards whether a connection was stopped.
     """
     _install()
-    before, _here.guard = _here.guard, Guard(allowed, host)
+    guard = Guard(allowed, host)
+    token = _guard.set(guard)
     try:
-        yield _here.guard
+        yield guard
     finally:
-        _here.guard = before
+        _guard.reset(token)
 
 
 def _install() -> None:
@@ -78,5 +76,5 @@ def _install() -> None:
 
 
 def _on_audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "socket.connect" and _here.guard is not None:
-        _here.guard.check(arguments[1])
+    if event == "socket.connect" and (guard := _guard.get()) is not None:
+        guard.check(arguments[1])

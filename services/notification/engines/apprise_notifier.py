@@ -26,15 +26,19 @@ logging.getLogger("apprise").propagate = False
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 logging.getLogger("urllib3").setLevel(logging.WARNING)
 
+MOST_LEFT = 200  # threads of one process that wait for servers which we no longer wait for
+
 
 class AppriseNotifier:
     """One Apprise URL.
 
     The message goes out in a thread of its own: sockets have time-outs, but a server that sends a
-    byte now and then outlives them all. Such a thread is left behind and ends with the process.
+    byte now and then outlives them all. Such a thread is left behind and ends with the process;
+    when there are too many of them, nothing is sent until some have ended.
     """
 
     schemes: ClassVar[frozenset[str] | None] = None  # None: every kind that Apprise knows
+    _left: ClassVar[set[threading.Thread]] = set()
 
     def __init__(
         self, url: str, *, timeout_s: float = 10.0, allow: Sequence[str] | None = None
@@ -53,12 +57,16 @@ class AppriseNotifier:
     def send(self, message: Notice) -> None:
         """Deliver, or raise within the time-out."""
         outcome: list[ActverseError | None] = []
+        self._left.difference_update([t for t in tuple(self._left) if not t.is_alive()])
+        if len(self._left) >= MOST_LEFT:
+            raise NotDelivered(self._shown, "too many servers keep our connections open for ever")
         thread = threading.Thread(
             target=lambda: outcome.append(self._attempt(message)), daemon=True, name="notification"
         )
         thread.start()
         thread.join(self._timeout_s)
         if not outcome:
+            self._left.add(thread)
             raise NotDelivered(self._shown, f"no answer within {self._timeout_s:g} seconds")
         if outcome[0] is not None:
             raise outcome[0]
@@ -70,6 +78,10 @@ class AppriseNotifier:
             app_desc="Actverse",
             app_url="",
             storage_mode=apprise.PersistentStoreMode.MEMORY,
+            # both: in this thread, which is held to its addresses. Apprise's own few threads would
+            # be taken by those who do not answer, and everybody else would wait for one
+            async_mode=False,
+            service_timeout=0,
         )
         try:
             service = apprise.Apprise.instantiate(self._url, asset=asset)

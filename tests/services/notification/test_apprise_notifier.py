@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,15 +11,14 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from services.notification.engines.port import Mood, Notice
 from services.notification.engines.table import notifier
 from services.notification.errors import AddressUnusable, NotDelivered
 from shared.errors import Forbidden, Retryable
+from tests.services.notification.conftest import LOOPBACK, free_port
 
 NOTICE = Notice("Task 7: 완료 <b>", "Two animals & 한글\n<script>alert(1)</script>", Mood.SUCCESS)
-LOOPBACK = ["127.0.0.0/8"]
 
 
 class RootLog(logging.Handler):
@@ -43,31 +41,6 @@ def root_log() -> Iterator[RootLog]:
     yield handler
     root.setLevel(level)
     root.removeHandler(handler)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
-class Inbox:
-    """What an SMTP server was handed."""
-
-    def __init__(self) -> None:
-        self.mails = []
-
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        self.mails.append(envelope)
-        return "250 OK"
-
-
-@pytest.fixture
-def mail() -> Iterator[tuple[Inbox, int]]:
-    inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield inbox, controller.port
-    controller.stop()
 
 
 @pytest.fixture
@@ -95,33 +68,6 @@ def hook() -> Iterator[tuple[list[dict], int]]:
     yield received, server.server_port
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def black_hole() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
-
-
-@pytest.fixture
-def dripping() -> Iterator[int]:
-    """A mail server that sends one byte now and then, so that no socket time-out fires."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def drip() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            while not over.wait(0.1):
-                connection.sendall(b"2")
-
-    thread = threading.Thread(target=drip, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    over.set()
-    thread.join()
-    listener.close()
 
 
 def mailto(port: int, extra: str = "", user: str = "") -> str:
