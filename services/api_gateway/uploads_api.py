@@ -108,9 +108,10 @@ def complete_upload(platform: InPlatform, caller: InCaller, upload_id: str) -> U
 def _media_type(declared: str) -> str:
     """`declared`, if a video or a sound may be sent as it."""
     kind = declared.split(";", maxsplit=1)[0].strip().lower()
+    if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind):
+        raise NotMedia("declared as something that is no media type")
     if not kind.startswith(("video/", "audio/")) and kind not in uploads.OPAQUE:
-        shown = kind if re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) else "something else"
-        raise NotMedia(f"declared as {shown}")
+        raise NotMedia(f"declared as {kind}")
     return kind
 
 
