@@ -53,6 +53,7 @@ class ProbeOptions(Options):
     """What each task does: {task: {verb: value}}; and where it notes that it ran."""
 
     plan: dict[str, Any]
+    file_path: str = ""  # the door asks it of every task
 
 
 class ProbeJob(Job):
