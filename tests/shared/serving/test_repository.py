@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from shared.errors import Conflict, Invalid, NotFound, Terminal
 from shared.serving.port import ModelSpec
 from shared.serving.repository import ModelRepository, sha256_of
+from shared.settings import ModelSettings
 
 CLASSES = ("mouse", "fly")
 OTHER = ("cat", "dog", "fly")
@@ -197,20 +199,83 @@ def test_a_production_repository_needs_no_program(tmp_path, tiny_onnx, other_onn
     assert repository.served("fly") == [2]
 
 
-def test_the_configuration_is_what_triton_calls_one(repository, tiny_onnx):
-    """Parsed with Triton's own message type, odd class names included."""
+def parsed(repository: ModelRepository, name="fly"):
+    """The configuration as Triton reads it: by its own message type."""
     from google.protobuf import text_format
     from tritonclient.grpc import model_config_pb2
 
+    return text_format.Parse(config(repository, name), model_config_pb2.ModelConfig())
+
+
+@pytest.mark.parametrize("platform", ["python", "onnxruntime"])
+def test_the_configuration_is_what_triton_calls_one(tmp_path, tiny_onnx, platform):
+    repository = ModelRepository(tmp_path / "models", platform)
     odd = ('a "quoted" \\ one', "Mäuschen\n🐭")
     write(repository, tiny_onnx, classes=odd)
-    parsed = text_format.Parse(config(repository), model_config_pb2.ModelConfig())
-    assert (parsed.name, parsed.backend, parsed.max_batch_size) == ("fly", "python", 16)
-    assert parsed.HasField("dynamic_batching")
-    assert list(parsed.version_policy.specific.versions) == [1]
-    versions = json.loads(parsed.parameters["versions"].string_value)
+    read = parsed(repository)
+    kind = (read.backend, read.platform)
+    assert kind == (("python", "") if platform == "python" else ("", "onnxruntime_onnx"))
+    assert (read.name, read.max_batch_size) == ("fly", 16)
+    assert read.HasField("dynamic_batching")
+    assert list(read.version_policy.specific.versions) == [1]
+    versions = json.loads(read.parameters["versions"].string_value)
     assert tuple(versions["1"]["classes"]) == odd
     assert versions["1"]["sha256"] == sha256_of(tiny_onnx)
+    (given,), (answered,) = read.input, read.output
+    assert (given.name, answered.name) == ("images", "output0")
+    assert given.data_type == answered.data_type == 11  # TYPE_FP32
+
+
+def test_the_onnx_backend_is_told_where_and_how_often_to_run(tmp_path, tiny_onnx):
+    from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
+
+    def written(**wanted):
+        settings = ModelSettings(
+            repository=tmp_path / repr(sorted(wanted.items())), platform="onnxruntime", **wanted
+        )
+        repository = ModelRepository.from_settings(settings)
+        write(repository, tiny_onnx)
+        assert not list(repository.root.rglob("*.py"))
+        return parsed(repository)
+
+    plain = written(threads=3)
+    assert [(g.kind, g.count) for g in plain.instance_group] == [(ModelInstanceGroup.KIND_CPU, 1)]
+    assert plain.parameters["intra_op_thread_count"].string_value == "3"
+    assert not plain.HasField("optimization")
+    gpu = written(device="gpu", instances=2)
+    assert [(g.kind, g.count) for g in gpu.instance_group] == [(ModelInstanceGroup.KIND_GPU, 2)]
+    assert not gpu.HasField("optimization")
+    assert not written(tensorrt=True).HasField("optimization")  # without a GPU there is none
+    fast = written(device="gpu", tensorrt=True, tensorrt_engines="engines")
+    (accelerator,) = fast.optimization.execution_accelerators.gpu_execution_accelerator
+    assert accelerator.name == "tensorrt"
+    options = dict(accelerator.parameters)
+    assert options.pop("max_workspace_size_bytes").isdigit()
+    assert options == {
+        "precision_mode": "FP16",
+        "trt_profile_min_shapes": "images:1x3x64x64",
+        "trt_profile_opt_shapes": "images:8x3x64x64",
+        "trt_profile_max_shapes": "images:16x3x64x64",
+        "trt_engine_cache_enable": "true",
+        "trt_engine_cache_path": "engines/fly",
+    }
+    assert "engine_cache" not in str(written(device="gpu", tensorrt=True).optimization)
+
+
+def test_a_triton_of_another_user_can_read_it_whatever_the_umask(tmp_path, tiny_onnx, other_onnx):
+    private = tiny_onnx.parent.parent / "private.onnx"
+    shutil.copy(tiny_onnx, private)
+    private.chmod(0o600)
+    before = os.umask(0o077)
+    try:
+        repository = ModelRepository(tmp_path / "below" / "models")
+        write(repository, private)
+        write(repository, other_onnx, classes=OTHER)
+    finally:
+        os.umask(before)
+    for path in (repository.root.parent, repository.root, *repository.root.rglob("*")):
+        needed = 0o755 if path.is_dir() else 0o644
+        assert path.stat().st_mode & needed == needed, path
 
 
 def test_a_damaged_description_is_said(repository, tiny_onnx):

@@ -91,6 +91,8 @@ class TestTritonModelServer(ModelServerContract):
     def test_a_server_that_hangs_is_unavailable_within_the_time_limit(self, triton, standing):
         impatient = TritonModelServer(triton.url, timeout_s=0.5)
         os.kill(triton.process.pid, signal.SIGSTOP)
+        while state_of(triton.process.pid) != "T":  # a busy machine stops it when it gets to it
+            time.sleep(0.01)
         try:
             began = time.monotonic()
             with pytest.raises(Unavailable, match="in time"):
@@ -161,6 +163,60 @@ class TestOfOnesOwn:
         repository.want("unloaded", loaded=True)
         server.load("unloaded")
         assert server.infer(server.spec("unloaded"), pictures(1)).size
+
+    @pytest.fixture
+    def empty_again(self, process):
+        """Kill this Triton and start it as a container's: under explicit control, with no model."""
+
+        def restart() -> None:
+            hidden = process.repository.with_name("hidden")
+            process.kill()
+            process.repository.rename(hidden)  # so that the start finds nothing to load
+            process.repository.mkdir()
+            process.start()
+            process.repository.rmdir()
+            hidden.rename(process.repository)
+
+        return restart
+
+    @pytest.fixture
+    def healing(self, process):
+        repository = ModelRepository(process.repository)
+        server = TritonModelServer(process.url, timeout_s=10, repository=repository)
+        yield server
+        server.close()
+
+    def test_a_server_that_came_back_empty_gets_its_models_again(
+        self, process, server, healing, empty_again, tiny_onnx
+    ):
+        spec = healing.spec("fly")
+        before = healing.infer(spec, pictures(1))
+        repository = ModelRepository(process.repository)
+        for name in ("mouse", "withdrawn"):
+            repository.write(
+                name, None, tiny_onnx, classes=("a", "b"), task="detect", image_size=SIZE
+            )
+        repository.want("withdrawn", loaded=False)
+        withdrawn = repository.spec("withdrawn", 1)
+        empty_again()
+        with pytest.raises(NotFound, match="fly"):  # who does not know the repository cannot tell
+            server.infer(spec, pictures(1))
+        flying = [healing.submit(spec, pictures(1)) for _ in range(6)]
+        for future in flying:  # no request fails: each waits until the model is there
+            np.testing.assert_array_equal(future.result(60), before)
+        assert healing.spec("mouse").name == "mouse"
+        assert healing.spec("mouse", 1).name == "mouse"
+        for call in (
+            lambda: healing.spec("withdrawn"),
+            lambda: healing.infer(withdrawn, pictures(1)),
+        ):
+            with pytest.raises(NotFound, match="withdrawn"):
+                call()
+        healing.unload("fly")  # somebody's own word counts more than the repository
+        with pytest.raises(NotFound, match="fly"):
+            healing.infer(spec, pictures(1))
+        with pytest.raises(NotFound, match="nobody"):
+            healing.spec("nobody")
 
     def test_it_leaves_neither_processes_nor_shared_memory(self, process):
         family = [process.pid, *children(process.pid)]
@@ -276,8 +332,12 @@ def command_line(pid: int) -> str:
 
 
 def running(pid: int) -> bool:
+    return state_of(pid) not in {"Z", ""}
+
+
+def state_of(pid: int) -> str:
+    """R, S, T, Z ... as ps shows it; "" for a process that is gone."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
-        return False
-    return state != "Z"
+        return ""

@@ -16,6 +16,20 @@ TABLE = [
     ("post", "/tasks/{task_id}/retry", {"step"}, {202, 404, 409}, {"task_id"}),
     ("get", "/tasks/{task_id}/outputs/{name}", set(), {200, 404}, set()),
     ("post", "/uploads/", {"file"}, {201, 413, 415}, {"file_path", "sha256"}),
+    (
+        "post",
+        "/uploads/direct",
+        {"filename", "bytes", "sha256", "content_type"},
+        {201, 409, 413, 415, 422},
+        {"upload_id", "url", "method", "headers", "expires_at"},
+    ),
+    (
+        "post",
+        "/uploads/direct/{upload_id}/complete",
+        set(),
+        {201, 404, 409},
+        {"file_path", "sha256"},
+    ),
     ("get", "/status/{task_id}", set(), {200, 404}, {"process_status"}),
     ("get", "/status/{task_id}/events", {"last-event-id"}, {200, 404}, set()),
     (
