@@ -6,6 +6,7 @@ must know of it. Nobody gets in without the password, and without one Flower doe
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
@@ -64,6 +65,7 @@ def main() -> None:
     """Run, or say what is missing."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service="flower")
+    logging.getLogger("tornado.access").setLevel(logging.WARNING)  # not a line for every look
     try:
         serve(settings)
     except BadInput as error:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.pipelines import atlas
 from shared.telemetry import tracing
+from tests.servers.worlds import settings_of
 from tests.shared.flow import probe_service
 from tests.shared.flow.collector import Collector, Span, collecting
 from tests.shared.flow.conftest import ProbeMesh
@@ -23,9 +24,10 @@ CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # as the W3C
 class Traced:
     """A gateway, a worker and a clock that all tell one collector."""
 
-    def __init__(self, folder: Path, collector: Collector) -> None:
+    def __init__(self, folder: Path, collector: Collector, world: dict[str, str]) -> None:
         self.collector = collector
-        self.mesh = ProbeMesh(folder, telemetry__otlp_endpoint=collector.url)
+        self.world = world
+        self.mesh = ProbeMesh(folder, telemetry__otlp_endpoint=collector.url, **world)
         self.mesh.start_worker()
 
     def post(self, door: Door, plan: dict[str, object], **headers: str) -> str:
@@ -49,12 +51,17 @@ class Traced:
         return of_task(self.collector.wait(all_there))
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+@pytest.fixture(
+    scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.slow)]
+)
+def traced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Traced]:
     probe_service.install()
+    world = settings_of(request.param, request)
     with collecting() as collector:
         tracing.begin(collector.url, "api_gateway")
-        running = Traced(tmp_path_factory.mktemp("traced"), collector)
+        running = Traced(tmp_path_factory.mktemp("traced"), collector, world)
         yield running
         running.mesh.stop()
         tracing.begin("", "")
@@ -63,7 +70,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
 
 @pytest.fixture(scope="module")
 def door(traced: Traced) -> Iterator[Door]:
-    with Door.opened(traced.mesh.folder) as opened:
+    with Door.opened(traced.mesh.folder, **traced.world) as opened:
         yield opened
 
 
@@ -106,6 +113,14 @@ def test_a_failure_is_marked_and_its_words_hold_no_secret(traced: Traced, door: 
     assert left.failed
     assert "cannot be read" in left.said
     assert "hunter2" not in left.said
+
+
+def test_what_the_sweeper_decides_stays_in_the_trace(traced: Traced, door: Door) -> None:
+    """Nobody asked for it, so it goes on where the task was last."""
+    task_id = traced.post(door, {"first": {"kill_child": 99}})
+    assert traced.mesh.wait(task_id).state == "FAILED"
+    spans = traced.spans(task_id, {"POST /tasks/", "publish EVENT_TASK_FAILED"})
+    assert len({span.trace for span in spans}) == 1
 
 
 def test_a_caller_s_own_trace_goes_on(traced: Traced, door: Door) -> None:
