@@ -80,14 +80,16 @@ class Desk:
                 for row in session.scalars(select(kind).where(kind.task_id == task_id))
             ]
 
-    def settled(self, task_id: str, state: str = "DELIVERED", count: int = 1) -> list[Delivery]:
+    def settled(
+        self, task_id: str, state: str = "DELIVERED", count: int = 1, within_s: float = 10.0
+    ) -> list[Delivery]:
         """The deliveries of a task, once `count` of them are in `state`."""
 
         def enough() -> list[Delivery]:
             rows = [row for row in self.deliveries(task_id) if row.state == state]
             return rows if len(rows) >= count else []
 
-        return until(enough)
+        return until(enough, within_s=within_s)
 
     def tried(self, task_id: str, tries: int) -> Delivery:
         """The one delivery of a task, once a try number so many has come back without success."""
