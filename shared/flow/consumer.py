@@ -71,10 +71,23 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
                 tried = int(message.headers.get("x-delivery-count") or 0)
                 delay_s = PATIENCE.delay_s(tried, None)
                 log.exception("flow.event.failed", error=str(error), again_in_s=round(delay_s, 1))
-                self.timer.call_after(delay_s, message.reject, (True,))
+                self.timer.call_after(delay_s, give_back, (message,))
             EVENTS_HANDLED.add(service, name if name in CATALOGUE else "unknown", outcome)
 
     return EventConsumer
+
+
+def give_back(message: Message) -> None:
+    """Let the broker deliver `message` again, if it has not taken it back already.
+
+    It has when the connection that brought it is gone. Were that an error, the worker would take it
+    for the loss of its present connection and drop that too, with everything that came over it: the
+    deliveries of innocent messages would be used up.
+    """
+    try:
+        message.reject(requeue=True)
+    except Exception as error:  # noqa: BLE001 - whatever the end of a connection looks like
+        log.info("flow.event.taken_back", error=f"{type(error).__name__}: {error}")
 
 
 def _span(name: str, body: Any) -> AbstractContextManager[Any]:
