@@ -41,9 +41,9 @@ def _own_folder() -> Path:
 
 
 class Postgres(Server):
-    """`durable` waits for the disk at every commit, so that a kill loses nothing that was promised.
+    """`durable` waits for the disk at every commit, as production does, and takes the time it takes.
 
-    Without it a kill of the processes is harmless all the same; only the fall of the machine is not.
+    Without it a kill of the processes loses nothing all the same; only a power cut would.
     """
 
     def __init__(self, folder: Path, *, durable: bool = False, connections: int = 200) -> None:
@@ -58,7 +58,7 @@ class Postgres(Server):
         self._owner = OWNER if as_root else None
         switches = {"max_connections": str(connections), "timezone": "UTC"}
         if not durable:
-            switches |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            switches |= {"fsync": "off", "full_page_writes": "off"}
         self._switches = [a for k, v in switches.items() for a in ("-c", f"{k}={v}")]
         self._native = Native(self.log)
         image = Image(

@@ -1,0 +1,200 @@
+"""Counts what a storm has left: lost tasks, second outcomes, rows, files and messages."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import redis
+from sqlalchemy import func, select
+
+from shared.db.models import Outgoing, StepRun, Task, TaskEvent, WorkRun
+from shared.events import lifecycle
+from shared.flow import parking
+from shared.flow.states import ENDED, State
+from tests.faults import small_service
+from tests.faults.mesh import SmallMesh
+
+QUIET_S = 60.0  # a second copy that steps aside looks again after seconds
+PARTS = {
+    small_service.MAKE: {"fetch", "left", "right", "join"},
+    small_service.SEAL: {"count", "weigh", "seal"},
+}
+EVENTS = {
+    *(small_service.SmallMakeRequested.name, small_service.SmallMade.name),
+    *(small_service.SmallSealRequested.name, small_service.SmallSealed.name),
+    *(lifecycle.TaskSubmitted.name, lifecycle.TaskCompleted.name),
+}
+REASONS = {"failing": "Terminal", "poison": "Parked"}  # kind of the task: code of its error
+
+
+@dataclass
+class Counts:
+    """What was found; `problems` has one sentence for each thing that should not be."""
+
+    accepted: int = 0
+    succeeded: int = 0
+    failed: Counter[str] = field(default_factory=Counter)  # by code
+    works: int = 0
+    ran_again: int = 0
+    parked: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def count(mesh: SmallMesh, accepted: Sequence[str]) -> Counts:
+    """Look at everything, once all tasks have ended."""
+    counts = Counts(accepted=len(accepted))
+    _count_tasks(mesh, set(accepted), counts)
+    _count_runs(mesh, counts)
+    _count_files(mesh, counts)
+    with mesh.platform.reads() as session:
+        counts.parked = len(parking.waiting(session, limit=10_000))
+    counts.problems += leftovers(mesh)
+    return counts
+
+
+def _count_tasks(mesh: SmallMesh, accepted: set[str], counts: Counts) -> None:
+    with mesh.platform.reads() as session:
+        tasks = session.scalars(select(Task)).all()
+        runs, works, told, sent = _details(session)
+    if lost := accepted - {task.id for task in tasks}:
+        counts.problems.append(f"{len(lost)} accepted tasks are not there: {sorted(lost)[:3]}")
+    if strangers := [task.id for task in tasks if task.id not in accepted]:
+        counts.problems.append(f"{len(strangers)} tasks that nobody was promised: {strangers[:3]}")
+    for task in tasks:
+        kind = task.options["kind"]
+        if task.state == State.SUCCEEDED:
+            counts.succeeded += 1
+        elif task.state == State.FAILED and (task.error or {}).get("message"):
+            counts.failed[task.error["code"]] += 1
+        wrong = []
+        if (wanted := REASONS.get(kind)) is None:
+            if task.state != State.SUCCEEDED:
+                wrong.append(f"is {task.state}: {task.error}")
+            elif task.context["digest"] != small_service.expected(task.options["file_path"]):
+                wrong.append("ended with a wrong digest")
+            if runs[task.id] != Counter({(step, State.SUCCEEDED): 1 for step in PARTS}):
+                wrong.append(f"has the runs {dict(runs[task.id])}")
+            everything = {(step, work) for step, parts in PARTS.items() for work in parts}
+            if works[task.id] != Counter({(*each, State.SUCCEEDED): 1 for each in everything}):
+                wrong.append(f"has the works {dict(works[task.id])}")
+            if sent[task.id] != Counter(EVENTS):
+                wrong.append(f"sent {dict(sent[task.id] - Counter(EVENTS))} too much")
+            if told[task.id] != Counter({None: 1, **dict.fromkeys(PARTS, 1)}):
+                wrong.append(f"told of the ends {dict(told[task.id])}")
+        elif task.state != State.FAILED or (task.error or {}).get("code") != wanted:
+            wrong.append(f"is {task.state} ({task.error}), and should have failed as {wanted}")
+        elif told[task.id][None] != 1:
+            wrong.append(f"ended {told[task.id][None]} times")
+        counts.problems += [f"Task {task.id} ({kind}) {what}" for what in wrong]
+
+
+def _details(session):  # noqa: ANN001, ANN202 - four counters of a task, each with its own keys
+    runs, works, told, sent = ({} for _ in range(4))
+    for task in session.scalars(select(Task.id)):
+        runs[task], works[task], told[task], sent[task] = (Counter() for _ in range(4))
+    for task, name, state in session.execute(select(StepRun.task_id, StepRun.name, StepRun.state)):
+        runs[task][name, state] += 1
+    query = select(StepRun.task_id, StepRun.name, WorkRun.task, WorkRun.state).join(
+        StepRun, StepRun.id == WorkRun.step_run_id
+    )
+    for task, name, work, state in session.execute(query):
+        works[task][name, work, state] += 1
+    ends = select(TaskEvent.task_id, TaskEvent.step, TaskEvent.data).where(
+        TaskEvent.kind == "state"
+    )
+    for task, step, data in session.execute(ends):
+        told[task][step] += data["state"] in ENDED
+    for task, name in session.execute(select(Outgoing.task_id, Outgoing.name)):
+        if task in sent:
+            sent[task][name] += 1
+    return runs, works, told, sent
+
+
+def _count_runs(mesh: SmallMesh, counts: Counts) -> None:
+    lines = small_service.runs_log(mesh.data).read_text().splitlines()
+    times = Counter(tuple(line.split()[:2]) for line in lines)
+    counts.works = len(times)
+    counts.ran_again = sum(times.values()) - len(times)
+    heard = {
+        line.split()[0] for line in small_service.heard_log(mesh.data).read_text().splitlines()
+    }
+    with mesh.platform.reads() as session:
+        facts = session.scalars(
+            select(Outgoing.event_id).where(Outgoing.name.not_like("%_REQUESTED"))
+        ).all()
+    if unheard := set(facts) - heard:
+        counts.problems.append(f"{len(unheard)} facts never reached who listens")
+
+
+def _count_files(mesh: SmallMesh, counts: Counts) -> None:
+    effects = mesh.data / "effects"
+    if half := list(effects.glob("*/*.part")):
+        with mesh.platform.reads() as session:
+            good = set(session.scalars(select(Task.id).where(Task.state == State.SUCCEEDED)))
+        if half := [str(part) for part in half if part.parent.name in good]:
+            counts.problems.append(f"{len(half)} half files: {half[:3]}")
+    with mesh.platform.reads() as session:
+        done = session.scalars(select(Task.id).where(Task.state == State.SUCCEEDED)).all()
+    for task_id in done:
+        if missing := [
+            work
+            for work in small_service.WORKS
+            if len(_text(effects / task_id / work)) != len(small_service.digest_of())
+        ]:
+            counts.problems.append(f"Task {task_id} lacks the files of {missing}")
+
+
+def _text(path) -> str:  # noqa: ANN001
+    return path.read_text() if path.exists() else ""
+
+
+def unfinished(mesh: SmallMesh) -> int:
+    """Tasks that have not ended."""
+    with mesh.platform.reads() as session:
+        query = select(func.count()).select_from(Task).where(Task.state.not_in(ENDED))
+        return session.scalar(query) or 0
+
+
+def leftovers(mesh: SmallMesh) -> list[str]:
+    """Wait until nothing is under way any more; what still is, in sentences."""
+    deadline = time.monotonic() + QUIET_S
+    while found := _leftovers(mesh):
+        if time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
+    return []
+
+
+def _leftovers(mesh: SmallMesh) -> list[str]:
+    found = [
+        f"Queue {load.name} holds {load.pending} messages and {load.running} are out"
+        for load in mesh.platform.broker.loads()
+        if load.pending or load.running
+    ]
+    with mesh.platform.reads() as session:
+        unsent = session.scalar(
+            select(func.count()).select_from(Outgoing).where(Outgoing.published_at.is_(None))
+        )
+        held = session.scalar(
+            select(func.count())
+            .select_from(WorkRun)
+            .where(
+                WorkRun.holder.is_not(None),
+                WorkRun.state == State.RUNNING,
+                WorkRun.step_run_id.in_(select(StepRun.id).where(StepRun.state == State.RUNNING)),
+            )
+        )
+    found += [f"{unsent} events are unsent"] if unsent else []
+    found += [f"{held} pieces of work are held"] if held else []
+    if found or mesh.servers is None:
+        return found
+    lines = mesh.servers.rabbitmq.ctl("list_queues", "-p", "v1", "name", "messages").splitlines()
+    rows = [line.split() for line in lines if len(line.split()) == 2]
+    found += [f"Queue {name} holds {n}" for name, n in rows if n.isdigit() and int(n)]
+    with redis.Redis.from_url(mesh.servers.redis.url) as client:
+        for_ever = [key for key in client.scan_iter() if client.ttl(key) == -1]
+    found += [f"Redis keeps {for_ever[:3]} for ever"] if for_ever else []
+    return found
