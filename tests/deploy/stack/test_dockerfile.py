@@ -1,0 +1,152 @@
+"""One Dockerfile: a target a service, each with the packages that its code imports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from deploy.stack import pins
+from shared.pipelines import atlas
+from tests.architecture.source import ROOT, Module, modules
+
+TEXT = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+OTHERS = {"api_gateway", "beat", "clock", "flower", "operator"}
+TARGETS = sorted({*atlas.services(), *OTHERS})
+HEAVY = {"torch", "torchvision", "ultralytics"}
+WITH_TORCH = {"model_trainer", "model_deployer"}
+ONLY_WRITTEN_BY = {"shared.serving.onnx_file": "model_deployer"}  # the others read the repository
+MODEL_SERVERS = ("shared.serving.triton_server", "shared.serving.onnx_server")
+ASK_MODELS = {"api_gateway", "model_deployer", "model_inference"}
+MODULES = {m.name: m for m in modules("shared", "services", "deploy")}
+COMES_WITH = {"amqp": "celery", "botocore": "boto3", "urllib3": "boto3", "starlette": "fastapi"}
+COMES_WITH |= {"httpcore": "httpx", "tornado": "flower", "protobuf": "onnx"}
+
+
+def stages() -> dict[str, tuple[str, str]]:
+    """Name -> (what it stands on, its lines)."""
+    parts = re.split(r"^FROM (\S+) AS (\S+)$", TEXT, flags=re.MULTILINE)[1:]
+    return {n: (b, t) for b, n, t in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
+
+
+def lineage(target: str) -> Iterator[str]:
+    while target in stages():
+        yield target
+        target = stages()[target][0]
+
+
+def entry_points(target: str) -> list[str]:
+    """The modules that the container runs, the jobs in its image included."""
+    command = re.findall(r'"(shared\.[\w.]+|deploy\.[\w.]+)"', stages()[target][1])
+    served = re.findall(r'"([a-z_]+)"', stages()[target][1].rpartition("CMD")[2])
+    found = [*command, "shared.flow.heartbeat"]
+    if target in atlas.services():
+        found.append(f"services.{target}.tasks")
+    if target == "model_deployer":
+        found.append("services.model_deployer.install")
+    if target == "api_gateway":
+        found += [f"services.{name}.api" for name in served if f"services.{name}.api" in MODULES]
+    return found
+
+
+def reached(target: str) -> dict[str, Module]:
+    """Every module of ours that the entry points can come to load; adapters by their strings."""
+    todo, found = entry_points(target), {}
+    if target in ASK_MODELS:
+        todo += MODEL_SERVERS
+    while todo:
+        name = todo.pop()
+        module = MODULES.get(name) or MODULES.get(f"{name}.__init__")
+        if name in found or module is None or ONLY_WRITTEN_BY.get(name, target) != target:
+            continue
+        found[name] = module
+        todo += module.imports
+        todo += [n for n in named_engines(module) if n not in MODEL_SERVERS]
+    return found
+
+
+def named_engines(module: Module) -> list[str]:
+    text = module.path.read_text(encoding="utf-8")
+    return re.findall(r'"((?:shared|services)\.[\w.]+):\w+"', text)
+
+
+def installed(target: str) -> set[str]:
+    names = set()
+    for stage in lineage(target):
+        for file in re.findall(r"install\.sh (\S+\.txt)", stages()[stage][1]):
+            names |= {canonicalize_name(n.name) for n in pins.named_in(pins.FOLDER / file)}
+    return names
+
+
+def test_there_is_a_target_for_every_container() -> None:
+    assert set(TARGETS) <= stages().keys()
+    assert not TEXT.startswith("# syntax")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_reads_only_its_own_requirements(target: str) -> None:
+    _, lines = stages()[target]
+    assert re.findall(r"requirements/(\S+\.txt) ", lines) == [f"{target}.txt"]
+    assert "USER 10001:10001" in lines
+    code = lines.index("COPY shared/")
+    assert lines.index("install.sh") < code, "an edit of code must not install packages again"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_has_what_its_code_imports(target: str) -> None:
+    known = packages_distributions()
+    present = installed(target)
+    missing = {}
+    for name, module in reached(target).items():
+        for top in {i.split(".")[0] for i in module.imports}:
+            owners = {canonicalize_name(d) for d in known.get(top, [])}
+            owners |= {COMES_WITH[o] for o in owners if o in COMES_WITH}
+            if owners and not owners & present and not only_for_types(module, top):
+                missing[f"{name}: {top}"] = sorted(owners)
+    assert missing == {}
+
+
+def only_for_types(module: Module, top: str) -> bool:
+    """Whether the import serves annotations only."""
+    text = module.path.read_text(encoding="utf-8")
+    block = re.findall(r"^if TYPE_CHECKING:\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+    everywhere = re.findall(rf"^\s*(?:from|import) {re.escape(top)}\b", text, re.MULTILINE)
+    return len(re.findall(rf"(?:from|import) {re.escape(top)}\b", "".join(block))) == len(
+        everywhere
+    )
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_only_who_trains_or_exports_carries_torch(target: str) -> None:
+    assert bool(installed(target) & HEAVY) == (target in WITH_TORCH)
+
+
+@pytest.mark.parametrize("target", atlas.services())
+def test_a_worker_that_is_stopped_gives_its_work_back(target: str) -> None:
+    assert "STOPSIGNAL SIGQUIT" in stages()[target][1]
+
+
+def test_no_weights_are_in_an_image() -> None:
+    assert "triton_models" not in TEXT
+    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(encoding="utf-8").split("\n")
+    assert "*" in ignored
+    assert "!triton_models" not in ignored
+
+
+def test_the_pins_are_those_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pins.main(["--check"]) == 0
+    other = tmp_path / "pins.txt"
+    other.write_text(pins.PINS.read_text(encoding="utf-8").replace("celery==", "celery==0."))
+    monkeypatch.setattr(pins, "PINS", other)
+    assert pins.main(["--check"]) == 1
+
+
+def test_every_name_of_an_image_is_pinned() -> None:
+    pinned = {line.split("==")[0] for line in pins.PINS.read_text(encoding="utf-8").splitlines()}
+    for path in pins.image_files():
+        for need in pins.named_in(path):
+            assert canonicalize_name(need.name) in pinned, f"{path.name}: {need.name}"
