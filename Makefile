@@ -40,10 +40,11 @@ test-all: setup ## the long ones too
 bench: setup ## speed against bare tools, as ratios; writes docs/bench.md
 	@$(PY) -m tests.bench $(ARGS)
 
-lint: setup ## format, style and types
+lint: setup ## format, style, types, and what deployments are made from
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@deploy/stack/lint.sh
 	@$(PY) -m deploy.k8s.check
 
 pipelines: setup ## print the map: which step follows which event
