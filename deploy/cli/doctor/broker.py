@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from deploy.cli.doctor.finding import Finding, fine, unseen, wrong
 from shared import wiring
@@ -69,15 +69,12 @@ def consumer_timeout(platform: Platform) -> Iterator[Finding]:
     """Whether a worker may hold a message for as long as the longest work takes.
 
     A message that is held for longer closes the channel of its worker: 30 minutes unless it was
-    set. The limit can be read by `rabbitmqctl` where the broker runs; the management interface does
-    not tell it, only a policy that sets it.
+    set. Only `rabbitmqctl` tells the limit, where the broker runs; the management interface does not.
     """
     what = "consumer_timeout"
     if not is_rabbitmq(platform):
         return
-    told, where = _by_policy(platform.settings.broker_url), "a policy"
-    if told is None:
-        told, where = _by_rabbitmqctl(platform.settings.broker_url), "rabbitmq.conf"
+    told = _by_rabbitmqctl(platform.settings.broker_url)
     if told is None:
         yield unseen(
             what,
@@ -88,7 +85,7 @@ def consumer_timeout(platform: Platform) -> Iterator[Finding]:
         yield fine(what, "switched off")
     else:
         held = timedelta(milliseconds=told)
-        text = f"{held} by {where}"
+        text = str(held)
         short = held < LONGEST_WORK
         yield wrong(what, f"{text}; training may take 72 hours", SET) if short else fine(what, text)
 
@@ -118,25 +115,3 @@ def _by_rabbitmqctl(url: str) -> int | bool | None:
         return False
     found = re.search(r"\{ok,\s*(\d+)\}\s*\}\s*$", done.stdout)
     return int(found[1]) if found else None
-
-
-def _by_policy(url: str) -> int | None:
-    """What policies of the virtual host say, if the management interface answers at its usual port."""
-    import httpx
-
-    parts = urlsplit(url)
-    vhost = unquote(parts.path[1:]) or "/"
-    secure = parts.scheme == "amqps"
-    address = f"{'https' if secure else 'http'}://{parts.hostname}:{15671 if secure else 15672}"
-    try:
-        answer = httpx.get(
-            f"{address}/api/policies/{quote(vhost, safe='')}",
-            auth=(unquote(parts.username or "guest"), unquote(parts.password or "guest")),
-            timeout=3.0,
-        )
-        policies = answer.json() if answer.status_code == 200 else []
-    except (httpx.HTTPError, ValueError):
-        return None
-    named = [p.get("definition", {}).get("consumer-timeout") for p in policies]
-    limits = [int(limit) for limit in named if limit is not None]
-    return min(limits) if limits else None
