@@ -18,6 +18,7 @@ from shared.serving.repository import ModelRepository
 from shared.serving.triton_server import TritonModelServer
 from shared.serving.triton_wire import array_of
 from tests.contracts.model_server import SIZE, ModelServerContract, expected, pictures
+from tests.shared.serving.empty_start import restart_empty
 
 
 class TestTritonModelServer(ModelServerContract):
@@ -165,21 +166,6 @@ class TestOfOnesOwn:
         assert server.infer(server.spec("unloaded"), pictures(1)).size
 
     @pytest.fixture
-    def empty_again(self, process):
-        """Kill this Triton and start it as a container's: under explicit control, with no model."""
-
-        def restart() -> None:
-            hidden = process.repository.with_name("hidden")
-            process.kill()
-            process.repository.rename(hidden)  # so that the start finds nothing to load
-            process.repository.mkdir()
-            process.start()
-            process.repository.rmdir()
-            hidden.rename(process.repository)
-
-        return restart
-
-    @pytest.fixture
     def healing(self, process):
         repository = ModelRepository(process.repository)
         server = TritonModelServer(process.url, timeout_s=10, repository=repository)
@@ -187,7 +173,7 @@ class TestOfOnesOwn:
         server.close()
 
     def test_a_server_that_came_back_empty_gets_its_models_again(
-        self, process, server, healing, empty_again, tiny_onnx
+        self, process, server, healing, tiny_onnx
     ):
         spec = healing.spec("fly")
         before = healing.infer(spec, pictures(1))
@@ -198,7 +184,7 @@ class TestOfOnesOwn:
             )
         repository.want("withdrawn", loaded=False)
         withdrawn = repository.spec("withdrawn", 1)
-        empty_again()
+        restart_empty(process)
         with pytest.raises(NotFound, match="fly"):  # who does not know the repository cannot tell
             server.infer(spec, pictures(1))
         flying = [healing.submit(spec, pictures(1)) for _ in range(6)]
