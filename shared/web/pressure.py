@@ -23,6 +23,8 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 
 LOOK_EVERY_S = 1.0
+STALE_S = 5.0  # what was seen so long ago says nothing about now
+PATIENCE_S = 1.0  # how long requests wait for a broker that does not answer, together
 WHOLE = 4  # times the limit of one service: what may wait in the whole mesh
 ENOUGH = 0.9  # of the limit: come back when only so much waits
 DRAIN_WINDOW_S = 300.0
@@ -54,6 +56,8 @@ class Pressure:
         self._lock = threading.Lock()
         self._waiting: Mapping[str, int] = {}
         self._looked_at = float("-inf")
+        self._looking: threading.Thread | None = None
+        self._patient_until = 0.0
         self._drained: dict[str, tuple[float, float]] = {}  # where -> when, steps per second
 
     def admit(self, service: str) -> None:
@@ -68,18 +72,28 @@ class Pressure:
                 raise Busy(where, found, limit, self._retry_after_s(where, found, limit))
 
     def _look(self) -> Mapping[str, int]:
-        """How many messages wait for each service; while somebody looks, others take the last."""
-        if self._clock() - self._looked_at < LOOK_EVERY_S:
-            return self._waiting
-        if not self._lock.acquire(blocking=False):
-            return self._waiting
-        try:
-            if self._clock() - self._looked_at >= LOOK_EVERY_S:
-                self._waiting = self._depths()
-                self._looked_at = self._clock()
-        finally:
-            self._lock.release()
+        """How many messages wait for each service; nothing is known when nobody could tell.
+
+        Somebody else does the looking: a request waits only when the last look is long ago.
+        """
+        age_s = self._clock() - self._looked_at
+        if age_s >= LOOK_EVERY_S:
+            with self._lock:
+                if self._looking is None or not self._looking.is_alive():
+                    self._looking = threading.Thread(target=self._refresh, daemon=True)
+                    self._patient_until = time.monotonic() + PATIENCE_S
+                    self._looking.start()
+                looking = self._looking
+            if age_s >= STALE_S:
+                looking.join(max(0.0, self._patient_until - time.monotonic()))
+                if self._clock() - self._looked_at >= STALE_S:
+                    return {}
         return self._waiting
+
+    def _refresh(self) -> None:
+        if self._clock() - self._looked_at >= LOOK_EVERY_S:
+            self._waiting = self._depths()
+            self._looked_at = self._clock()
 
     def _depths(self) -> Mapping[str, int]:
         try:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from shared.db.models import TaskEvent, now
 from shared.platform import Platform
-from shared.web.pressure import LONGEST_S, SHORTEST_S, WHOLE, Busy, Pressure
+from shared.web.pressure import LONGEST_S, PATIENCE_S, SHORTEST_S, WHOLE, Busy, Pressure
 from tests.shared.web.door import VIDEO_URL, Door
 
 MOST = 5
@@ -133,8 +133,28 @@ def test_many_requests_cost_one_look(door: Door, monkeypatch: pytest.MonkeyPatch
         thread.join()
     assert len(looks) == 1
     moment[0] = 1.5
-    pressure.admit("video_processor")
+    for _ in range(50):
+        pressure.admit("video_processor")
+    pressure._looking.join()
     assert len(looks) == 2
+
+
+def test_a_broker_that_hangs_costs_one_short_wait(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def hang(_: object) -> list[object]:
+        over.wait(30)
+        return []
+
+    monkeypatch.setattr(type(door.platform.broker), "loads", hang)
+    pressure = Pressure(door.platform)
+    begun = time.monotonic()
+    for _ in range(20):
+        pressure.admit("video_processor")
+    assert time.monotonic() - begun < 2 * PATIENCE_S
+    over.set()
 
 
 def test_a_broker_that_is_away_does_not_refuse(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
