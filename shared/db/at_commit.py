@@ -50,8 +50,10 @@ def announce(engine: Engine, tell: Callable[[Iterable[str]], None]) -> None:
         connection.info[_WRITTEN] = tasks
 
     def forget(connection: Connection) -> None:
-        connection.info.pop(_WAITING, None)
-        connection.info.pop(_WRITTEN, None)
+        # the server may be gone, and with the connection its `info`
+        info = {} if connection.invalidated else connection.info
+        info.pop(_WAITING, None)
+        info.pop(_WRITTEN, None)
 
     def told(driver: Any, record: Any) -> None:
         del driver
