@@ -9,6 +9,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import ValidationError
@@ -28,7 +30,6 @@ from services.api_gateway.schemas import (
     TaskPage,
     TaskView,
 )
-from shared.db.models import Task
 from shared.errors import Invalid, NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
@@ -40,9 +41,12 @@ from shared.web import metrics
 from shared.web.access import Caller, InCaller, InPlatform, acting_for, no_task, own_task
 from shared.web.openapi import responses
 from shared.web.ownership import own_source, own_target, own_weights
-from shared.web.pressure import InPressure
+from shared.web.pressure import InPressure, Pressure
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
+
+SUBMITTING = 4
+"""Threads that submit tasks: more of them only take the interpreter from each other."""
 
 
 @contextlib.asynccontextmanager
@@ -51,6 +55,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder = app.state.platform.storage.local("uploads/new").parent
     await asyncio.to_thread(uploads.forget_broken, folder)
     machine.prime()
+    app.state.submitting = CapacityLimiter(SUBMITTING)
     app.state.pulse = stream.pulse(app.state.platform)
     yield
 
@@ -61,7 +66,8 @@ router.include_router(metrics.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))
-def submit_task(
+async def submit_task(
+    request: Request,
     platform: InPlatform,
     caller: InCaller,
     pressure: InPressure,
@@ -71,21 +77,28 @@ def submit_task(
     ] = None,
 ) -> Response:
     """Submit a video. With an `Idempotency-Key`, the same request again gives the same task."""
+    given = (platform, caller, pressure, wish, idempotency_key)
+    task_id = await run_sync(_submit, *given, limiter=request.app.state.submitting)
+    return located(accepted(task_id))
+
+
+def _submit(
+    platform: Platform, caller: Caller, pressure: Pressure, wish: NewTask, key: str | None
+) -> str:
     pipeline = atlas.pipeline(wish.pipeline)
     if pipeline.alone:
         whole = [p.name for p in atlas.PIPELINES.values() if not p.alone]
         raise NotSubmittable(pipeline.name, whole)
     pressure.admit(pipeline.steps[0].service)
     try:
-        task = _submit_once(platform, caller, pipeline, wish, idempotency_key)
+        return _submit_once(platform, caller, pipeline, wish, key)
     except IntegrityError:  # the same key at the same moment: the other request was quicker
-        task = _submit_once(platform, caller, pipeline, wish, idempotency_key)
-    return located(accepted(task.id))
+        return _submit_once(platform, caller, pipeline, wish, key)
 
 
 def _submit_once(
     platform: Platform, caller: Caller, pipeline: Pipeline, wish: NewTask, key: str | None
-) -> Task:
+) -> str:
     said = json.dumps(wish.model_dump(mode="json"), sort_keys=True)
     with platform.sessions.begin() as session:
         user_id = acting_for(session, caller, wish.user_id)

@@ -19,6 +19,7 @@ from shared.db.direct import Direct, Prepared
 from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
 from shared.errors import NotFound
 from shared.flow.states import ENDED, State
+from shared.flow.wishes import Submitted
 from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
@@ -56,15 +57,17 @@ def submitted_once(
     user_id: str,
     key: str | None,
     request_sha256: str,
-    submit: Callable[..., Task],
-) -> Task:
-    """The task of an earlier request with the same key, else the one that `submit` makes.
+    submit: Callable[..., Submitted],
+) -> str:
+    """The id of the task of an earlier request with the same key, else of what `submit` makes.
 
     Of two such requests at the same moment SQLite lets one in after the other; elsewhere the second
     meets the unique constraint (IntegrityError), and asking again gives the first one's task.
     """
     known = known_request(session, user_id, key, request_sha256)
-    return known or submit(idempotency_key=key, request_sha256=request_sha256)
+    if known is not None:
+        return known.id
+    return submit(idempotency_key=key, request_sha256=request_sha256).id
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,6 @@ _STATUS = Prepared(
     )
     .select_from(outerjoin(TASK, RUN, RUN.c.task_id == TASK.c.id))
     .where(TASK.c.id == bindparam("task"))
-    .order_by(RUN.c.attempt)
 )
 
 
@@ -213,7 +215,8 @@ def status(session: Session, task_id: str) -> tuple[str, StatusView] | None:
     rows = Direct(session.connection()).run(_STATUS, task=task_id).all
     if not rows:
         return None
-    newest = {row.name: row for row in rows if row.name is not None}
+    attempts = sorted((r for r in rows if r.name is not None), key=lambda r: r.attempt)
+    newest = {run.name: run for run in attempts}
     steps = [_step(run) for run in sorted(newest.values(), key=lambda r: r.position)]
     mean = sum(s.progress for s in steps) / len(steps) if steps else 0.0
     return rows[0].user_id, StatusView(

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from shared.bus.port import Outbound, Sender
 from shared.db.base import table
-from shared.db.direct import Direct, Prepared, transaction
+from shared.db.direct import Direct, Prepared, reading, transaction
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
 from shared.telemetry import tracing
@@ -47,6 +47,11 @@ _STORE = Prepared(
         tries=0,
     )
     .returning(_OUTBOX.c.id)
+)
+_WAITS = Prepared(
+    select(_OUTBOX.c.id)
+    .where(_OUTBOX.c.published_at.is_(None), _OUTBOX.c.due_at <= bindparam("moment"))
+    .limit(1)
 )
 _SENT = Prepared(
     update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("moment"))
@@ -78,6 +83,14 @@ class OutboxBus:
     def __init__(self, sender: Sender, sessions: sessionmaker[Session]) -> None:
         self._sender = sender
         self._sessions = sessions
+        self._at_once = True
+
+    def leave_to_relay(self) -> None:
+        """From now on this process only stores events; the relay, always looking, sends them.
+
+        For a process that answers many callers at once: none of them waits for the broker.
+        """
+        self._at_once = False
 
     def publish(self, event: DomainEvent, session: Session) -> None:
         """Store `event` with the transaction; send it right after the commit."""
@@ -93,8 +106,10 @@ class OutboxBus:
             task=event.task_id,
             content=body,
             at=at,
-            due=at + COMMITTER_FIRST,
+            due=at + COMMITTER_FIRST if self._at_once else at,
         )
+        if not self._at_once:
+            return
         if _OWN not in session.info:
             session.info[_OWN] = _Own()
             sa_event.listen(session, "after_commit", self._after_commit)
@@ -122,6 +137,9 @@ class OutboxBus:
 
     def relay(self, limit: int = 500) -> int:
         """Send up to `limit` rows in order; a row that cannot be sent keeps its error and waits."""
+        with reading(self._sessions.kw["bind"]) as direct:  # asked often: takes no lock for nothing
+            if direct.run(_WAITS, moment=now()).first is None:
+                return 0
         unsent = _ROWS.where(Outgoing.published_at.is_(None), Outgoing.due_at <= now()).limit(limit)
         with self._sessions.begin() as session:
             # several relays share the rows: each takes what no other has in hand
@@ -155,8 +173,7 @@ class OutboxBus:
         if sent:
             moment = now()
             with transaction(self._sessions.kw["bind"]) as direct:
-                for row_id in sent:
-                    direct.run(_SENT, row=row_id, moment=moment)
+                direct.run_each(_SENT, [{"row": row_id, "moment": moment} for row_id in sent])
         if not failed:
             return
         with self._sessions.begin() as session:

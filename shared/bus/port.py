@@ -22,6 +22,10 @@ class EventBus(Protocol):
         """Send what is stored and not yet sent; return how many. Safe to call from anywhere."""
         ...
 
+    def leave_to_relay(self) -> None:
+        """From now on this process only stores events; whoever calls `relay` sends them."""
+        ...
+
 
 @dataclass(frozen=True)
 class Outbound:

@@ -145,6 +145,20 @@ class Direct:
 
 
 @contextmanager
+def reading(engine: Engine) -> Iterator[Direct]:
+    """For single looks: each statement sees what is committed, and none holds a lock."""
+    if engine.dialect.name != "sqlite":
+        with engine.connect() as connection:
+            yield Direct(connection)
+        return
+    pooled = engine.raw_connection()
+    try:
+        yield Direct(cast("sqlite3.Connection", pooled.driver_connection))
+    finally:
+        pooled.close()
+
+
+@contextmanager
 def transaction(engine: Engine) -> Iterator[Direct]:
     """A transaction of its own that writes."""
     if engine.dialect.name != "sqlite":

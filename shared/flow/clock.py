@@ -21,7 +21,8 @@ from shared.telemetry import tracing
 from shared.telemetry.process import watch
 from shared.telemetry.table import CLOCK_ROUNDS
 
-RELAY_EVERY_S = 0.5
+LOOK_EVERY_S = 0.02  # into the outbox: the gateway leaves its events to us, and somebody waits
+ROUND_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
 FORGET_EVERY_S = 3600.0
 logger = structlog.get_logger()
@@ -29,21 +30,25 @@ logger = structlog.get_logger()
 
 def run(platform: Platform, stopped: threading.Event) -> None:
     """Relay and sweep until `stopped`."""
-    swept = forgotten = 0.0
-    while not stopped.wait(RELAY_EVERY_S):
+    rounded = swept = forgotten = 0.0
+    while not stopped.wait(LOOK_EVERY_S):
         try:
             platform.bus.relay()
-            if time.monotonic() - swept >= SWEEP_EVERY_S:
-                swept = time.monotonic()
+            if time.monotonic() - rounded < ROUND_EVERY_S:
+                continue
+            rounded = time.monotonic()
+            if rounded - swept >= SWEEP_EVERY_S:
+                swept = rounded
                 sweeper.sweep(platform)
-            if time.monotonic() - forgotten >= FORGET_EVERY_S:
-                forgotten = time.monotonic()
+            if rounded - forgotten >= FORGET_EVERY_S:
+                forgotten = rounded
                 sweeper.forget_old(platform)
             beat(platform.settings.heartbeat)
             CLOCK_ROUNDS.add("done")
         except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
             CLOCK_ROUNDS.add("failed")
             logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
+            stopped.wait(ROUND_EVERY_S)
 
 
 def main() -> None:

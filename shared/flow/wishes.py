@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import select
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
 from shared.db.base import new_id
@@ -12,22 +14,36 @@ from shared.db.models import StepRun, Task, WorkRun, now
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
-from shared.flow.statements import RUN, TASK, adding
+from shared.flow.statements import NOTE, RUN, TASK, adding
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
 from shared.telemetry.table import TASKS_ENDED, TASKS_SUBMITTED
 
-NEW_RUN = (
-    "task_id",
-    "name",
-    "service",
-    "position",
-    "attempt",
-    "state",
-    "progress",
-    "figures",
+NEW_TASK = adding(
+    TASK,
+    (
+        "id",
+        "user_id",
+        "pipeline",
+        "state",
+        "options",
+        "context",
+        "idempotency_key",
+        "request_sha256",
+        "created_at",
+    ),
 )
+NEW_RUN = adding(
+    RUN,
+    ("task_id", "name", "service", "position", "attempt", "state", "progress", "figures"),
+)
+
+
+class Submitted(NamedTuple):
+    """What a new task is known by."""
+
+    id: str
 
 
 def submit(
@@ -39,51 +55,54 @@ def submit(
     user_id: str,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
-) -> Task:
+) -> Submitted:
     """Accept a task and ask for its first step."""
     given = options.model_dump(mode="json")
-    fields = {
-        "id": new_id(),
-        "user_id": user_id,
-        "pipeline": pipeline.name,
-        "state": State.QUEUED.value,
-        "options": given,
-        "context": {k: v for k, v in given.items() if v is not None},
-        "idempotency_key": idempotency_key,
-        "request_sha256": request_sha256,
-        "created_at": now(),
-    }
-    values = {f"new_{name}": value for name, value in fields.items()}
-    Direct(session.connection()).run(adding(TASK, tuple(fields)), **values)
-    task = Task(**fields, error=None, cancel_requested_at=None, started_at=None, finished_at=None)
-    make_transient_to_detached(task)
-    session.add(task)
-    _add_runs(session, task, pipeline.steps, attempt=1)
-    note(session, task.id, None, "state", state=State.QUEUED)
+    known = {k: v for k, v in given.items() if v is not None}
+    task = Submitted(new_id())
+    direct, at = Direct(session.connection()), now()
+    direct.run(
+        NEW_TASK,
+        new_id=task.id,
+        new_user_id=user_id,
+        new_pipeline=pipeline.name,
+        new_state=State.QUEUED.value,
+        new_options=given,
+        new_context=known,
+        new_idempotency_key=idempotency_key,
+        new_request_sha256=request_sha256,
+        new_created_at=at,
+    )
+    _add_runs(direct, task.id, pipeline, pipeline.steps, attempt=1)
+    # nobody can watch a task that is not yet there, so its first note need not be written last
+    direct.run(NOTE, task=task.id, step=None, kind="state", data={"state": State.QUEUED}, at=at)
     TASKS_SUBMITTED.add(pipeline.name)
     bus.publish(
         lifecycle.TaskSubmitted(task_id=task.id, user_id=user_id, pipeline=pipeline.name), session
     )
-    bus.publish(request(task, pipeline.steps[0]), session)
+    first = pipeline.steps[0].on
+    bus.publish(first.drawn_from(known, task_id=task.id, user_id=user_id), session)
     return task
 
 
-def _add_runs(session: Session, task: Task, steps: tuple[Step, ...], *, attempt: int) -> None:
-    names = [s.name for s in atlas.PIPELINES[task.pipeline].steps]
+def _add_runs(
+    direct: Direct, task_id: str, pipeline: Pipeline, steps: tuple[Step, ...], *, attempt: int
+) -> None:
+    first = len(pipeline.steps) - len(steps)  # it is always the last ones that run again
     rows = [
         {
-            "new_task_id": task.id,
+            "new_task_id": task_id,
             "new_name": step.name,
             "new_service": step.service,
-            "new_position": names.index(step.name),
+            "new_position": position,
             "new_attempt": attempt,
             "new_state": State.PENDING.value,
             "new_progress": 0.0,
             "new_figures": {},
         }
-        for step in steps
+        for position, step in enumerate(steps, first)
     ]
-    Direct(session.connection()).run_each(adding(RUN, NEW_RUN), rows)
+    direct.run_each(NEW_RUN, rows)
 
 
 def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
@@ -145,7 +164,9 @@ def reopen(session: Session, task: Task, step_name: str | None) -> StepRun:
     again = steps[names.index(chosen) :]
     if any(run.state != State.SUCCEEDED for run in runs[: names.index(chosen)]):
         raise Conflict(f"Step {chosen} cannot run before the steps that lead to it.")
-    _add_runs(session, task, again, attempt=max(r.attempt for r in runs) + 1)
+    pipeline = atlas.PIPELINES[task.pipeline]
+    direct = Direct(session.connection())
+    _add_runs(direct, task.id, pipeline, again, attempt=max(r.attempt for r in runs) + 1)
     task.state = State.QUEUED
     task.error = task.cancel_requested_at = task.finished_at = None
     note(session, task.id, None, "state", state=State.QUEUED, from_step=chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,7 +78,7 @@ class Step:
         self.then = then
         self.deadline_s = deadline_s
 
-    @property
+    @cached_property
     def name(self) -> str:
         """`EVENT_MODEL_TRAINING_REQUESTED` -> `model_training`."""
         return re.sub(r"^EVENT_|_REQUESTED(_V\d+)?$", "", self.on.name).lower()

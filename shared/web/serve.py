@@ -25,6 +25,7 @@ def main(services: list[str]) -> None:
     log.configure(settings.log_level, settings.log_format, service=services[0])
     watch(settings, services[0])
     platform = wiring.build(settings)
+    platform.bus.leave_to_relay()
     migrate.upgrade(platform.engine)
     first_key(platform)
     uvicorn.run(
