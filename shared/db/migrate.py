@@ -9,12 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.db import models, operation_models  # noqa: F401 - they name their tables
 from shared.db.base import Base
 
 FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 4_826_511_377  # any number that nobody else locks
+_ALONE = text(f"SELECT pg_advisory_lock({_LOCK})")
+_NO_LONGER = text(f"SELECT pg_advisory_unlock({_LOCK})")
 
 
 def _config(engine: Engine) -> Config:
@@ -25,8 +28,18 @@ def _config(engine: Engine) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing; harmless when none is."""
-    command.upgrade(_config(engine), "head")
+    """Run the migrations that are missing; harmless when none is, or when another process does it."""
+    if engine.dialect.name == "sqlite":  # its one writer's lock is enough
+        command.upgrade(_config(engine), "head")
+        return
+    with engine.connect() as connection:
+        connection.execute(_ALONE)  # until the connection closes
+        connection.commit()
+        try:
+            command.upgrade(_config(engine), "head")
+        finally:
+            connection.execute(_NO_LONGER)
+            connection.commit()
 
 
 def pending(engine: Engine) -> bool:

@@ -8,11 +8,12 @@ claimed in the database: at worst a second message finds its work done.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.bus.topology import named
@@ -27,7 +28,8 @@ STALLED = timedelta(seconds=10)
 AGAIN = timedelta(seconds=60)  # when sending it once more has not moved it
 UNANSWERED = timedelta(seconds=30)  # a request event that nobody has taken although all are taken
 LOOK_BACK = timedelta(hours=1)
-AT_ONCE = 200
+AT_ONCE = 100
+MOST = 5000
 log = structlog.get_logger()
 
 
@@ -66,37 +68,46 @@ def _consumed_until(session: Session, service: str, *, waiting: int) -> datetime
 def _stalled(session: Session, service: str, before: datetime) -> list[int]:
     """Step runs that nobody is at, and nobody was since `before`."""
     at = now()
-    busy = exists().where(
-        WorkRun.step_run_id == StepRun.id,
-        or_(
-            WorkRun.held_until > at,  # at work, or waiting for its next try
-            WorkRun.finished_at > before,
-            WorkRun.started_at > before,
-        ),
-    )
-    moved_since = exists().where(
-        WorkRun.step_run_id == StepRun.id, WorkRun.finished_at > StepRun.revived_at
-    )
-    return list(
-        session.scalars(
-            select(StepRun.id)
-            .join(Task, Task.id == StepRun.task_id)
-            .where(
-                StepRun.service == service,
-                StepRun.state.in_([State.QUEUED, State.RUNNING]),
-                StepRun.queued_at < before,
-                Task.state.not_in(ENDED),
-                or_(
-                    StepRun.revived_at.is_(None),
-                    StepRun.revived_at < at - AGAIN,
-                    (StepRun.revived_at < at - STALLED) & moved_since,
-                ),
-                ~busy,
-            )
-            .order_by(StepRun.id)
-            .limit(AT_ONCE)
+    runs = session.execute(
+        select(StepRun.id, StepRun.revived_at)
+        .where(
+            StepRun.state.in_([State.QUEUED, State.RUNNING]),
+            StepRun.service == service,
+            StepRun.queued_at < before,
+            or_(StepRun.revived_at.is_(None), StepRun.revived_at < at - STALLED),
         )
-    )
+        .order_by(StepRun.queued_at)
+        .limit(MOST)
+    ).all()
+    moved: dict[int, datetime] = {}
+    for first in range(0, len(runs), AT_ONCE):
+        moved |= _last_moves(session, [run.id for run in runs[first : first + AT_ONCE]])
+    return [
+        run.id
+        for run in runs
+        if (moved.get(run.id) or before) <= before
+        and (
+            run.revived_at is None
+            or run.revived_at < at - AGAIN
+            or (run.id in moved and moved[run.id] > run.revived_at)
+        )
+    ]
+
+
+def _last_moves(session: Session, run_ids: Sequence[int]) -> dict[int, datetime]:
+    """When the work of each run last began or ended; held, or waiting for a try, it moves until then.
+
+    A statement of its own for a few runs: joined, a database reads the work of all times for it.
+    """
+    moved: dict[int, datetime] = {}
+    for work in session.execute(
+        select(
+            WorkRun.step_run_id, WorkRun.started_at, WorkRun.finished_at, WorkRun.held_until
+        ).where(WorkRun.step_run_id.in_(run_ids))
+    ):
+        last = max(filter(None, (work.started_at, work.finished_at, work.held_until)))
+        moved[work.step_run_id] = max(last, moved.get(work.step_run_id, last))
+    return moved
 
 
 def _send_rest(platform: Platform, run_id: int) -> bool:
@@ -114,6 +125,8 @@ def _send_rest(platform: Platform, run_id: int) -> bool:
             return False
         run.revived_at = at
         task = session.get_one(Task, run.task_id)
+        if task.state in ENDED:  # cancelled: the sweeper ends what still runs
+            return False
         step = atlas.PIPELINES[task.pipeline].step(run.name)
         ref = WorkRef(
             task_id=task.id,
