@@ -8,7 +8,7 @@ from services.model_inference import repository
 from services.model_inference.schemas import AnalysisJob, GlobalJob
 from shared.flow.work import Backoff, Run, task
 from shared.serving.port import ModelSpec
-from shared.storage.trees import fetch_folder, keep_folder
+from shared.storage.trees import fetch_exactly, fetch_folder, keep_exactly, keep_folder
 
 GLOBAL = "global"
 SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
@@ -62,7 +62,7 @@ def analyse_video(job: AnalysisJob, run: Run) -> AnalysisJob:
     work = _folder(run, prefix)
     video = storage.fetch(_stored(job.inference_data_path))
     summary = analyse(video, spec, server, job.inference, work, run.report)
-    keep_folder(storage, prefix)
+    keep_exactly(storage, prefix)
     run.report(
         1.0,
         f"{summary.detections} detections, {summary.tracks} tracks, "
@@ -91,7 +91,7 @@ def _stored(path: str) -> str:
 
 def _results(job: AnalysisJob, run: Run) -> tuple[Path, Path]:
     """The chunk files, and the folder for the results."""
-    return fetch_folder(run.platform.storage, job.work), _folder(
+    return fetch_exactly(run.platform.storage, job.work), _folder(
         run, str(job.inference_result_path)
     )
 
@@ -102,6 +102,7 @@ def write_csv(job: AnalysisJob, run: Run) -> AnalysisJob:
     from services.model_inference.engines import table
 
     table.write_csv(*_results(job, run), report=run.report)
+    run.platform.storage.keep(f"{job.inference_result_path}/results.csv")
     return job
 
 
@@ -111,6 +112,7 @@ def write_json(job: AnalysisJob, run: Run) -> AnalysisJob:
     from services.model_inference.engines import documents
 
     documents.write_json(*_results(job, run), report=run.report)
+    run.platform.storage.keep(f"{job.inference_result_path}/results.json")
     return job
 
 
@@ -120,6 +122,7 @@ def write_chunks(job: AnalysisJob, run: Run) -> AnalysisJob:
     from services.model_inference.engines import documents
 
     documents.write_chunks(*_results(job, run), report=run.report)
+    keep_exactly(run.platform.storage, f"{job.inference_result_path}/chunks")
     return job
 
 
@@ -131,14 +134,14 @@ def render_overlay(job: AnalysisJob, run: Run) -> AnalysisJob:
     work, out = _results(job, run)
     video = run.platform.storage.fetch(_stored(job.inference_data_path))
     overlay.render_overlay(work, out, video, run.report)
+    run.platform.storage.keep(f"{job.inference_result_path}/overlaid_results.mp4")
     return job
 
 
 @task()
 def close_results(jobs: list[AnalysisJob], run: Run) -> AnalysisJob:
-    """All four forms are there; keep them for whoever uploads."""
+    """All four forms are there; each writer has kept its own, on whatever machine it ran."""
     done = jobs[0]
-    keep_folder(run.platform.storage, str(done.inference_result_path))
     run.report(
         1.0,
         f"{done.detections} detections, {done.tracks} tracks, {done.frames_per_s:.0f} frames/s",

@@ -11,7 +11,7 @@ from services.model_trainer.schemas import TrainingJob
 from shared.flow.work import Run, task
 from shared.labels.folder import read_label_folder
 from shared.serving.global_weights import global_weights
-from shared.storage.trees import fetch_folder, keep_folder
+from shared.storage.trees import fetch_exactly, fetch_folder, keep_exactly, keep_folder
 
 
 def _work(run: Run) -> Path:
@@ -31,8 +31,11 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
     dataset = build(frames, labels, job.training, _work(run), report=run.report)
     with run.platform.sessions.begin() as session:
         repository.forget_epochs(session, job.task_id)
+    work = f"train_log/{job.task_id}"
+    keep_exactly(storage, f"{work}/data")  # who trains may be another machine
+    storage.keep(f"{work}/data.yaml")
     run.report(1.0, dataset.summary, leakage=dataset.leakage)
-    return job.having(work=f"train_log/{job.task_id}")
+    return job.having(work=work)
 
 
 @task()
@@ -40,9 +43,13 @@ def train(job: TrainingJob, run: Run) -> TrainingJob:
     """Train from registered weights; after a kill, from the last verified checkpoint."""
     from services.model_trainer.engines.dataset import load_dataset
     from services.model_trainer.engines.port import trainer
-    from services.model_trainer.engines.registry import Registry
+    from services.model_trainer.engines.registry import GLOBAL, Registry
 
     storage = run.platform.storage
+    fetch_exactly(storage, f"{job.work}/data")
+    storage.fetch(f"{job.work}/data.yaml")
+    if job.training.weights != GLOBAL:
+        fetch_folder(storage, f"models/{job.training.weights}")
     registry = Registry(storage.local("models/root").parent)
     base = registry.base_weights(job.training.weights, global_weights(run.platform.settings))
     trained = trainer().train(
@@ -124,6 +131,7 @@ def store_model(job: TrainingJob, run: Run) -> TrainingJob:
         warnings=job.metrics["warnings"],
     )
     name = f"task-{job.task_id}"
+    fetch_folder(storage, f"models/{name}")  # the versions before, whoever made them
     stored = Registry(storage.local("models/root").parent).store(
         name, storage.fetch(job.weights), lineage
     )

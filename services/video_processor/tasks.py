@@ -192,7 +192,8 @@ def copy_file(job: CopyJob, run: Run) -> CopyJob:
 def _publish(job: ResultsJob, run: Run, name: str) -> ResultsJob:
     """Make one result durable, give it a link, and copy it where the user wants it."""
     storage = run.platform.storage
-    stored = storage.keep(f"{job.inference_result_path}/{name}")
+    key = f"{job.inference_result_path}/{name}"
+    stored = storage.keep(storage.fetch(key), key)
     if job.upload_path:
         storage.keep(storage.fetch(stored.key), f"{job.upload_path}/{name}")
     with run.platform.sessions.begin() as session:
@@ -230,9 +231,9 @@ def upload_chunks(job: ResultsJob, run: Run) -> ResultsJob:
 
 
 def _chunk_names(storage: Storage, prefix: str) -> list[str]:
-    folder = storage.local(f"{prefix}/chunks")
-    found = sorted(folder.glob("result_chunk_*.json"), key=lambda p: (len(p.name), p.name))
-    return [f"chunks/{path.name}" for path in found]
+    keys = (PurePosixPath(key).name for key in storage.list(f"{prefix}/chunks"))
+    found = [name for name in keys if re.fullmatch(r"result_chunk_\d+\.json", name)]
+    return [f"chunks/{name}" for name in sorted(found, key=lambda name: (len(name), name))]
 
 
 @task()

@@ -16,14 +16,16 @@ def keep_folder(storage: Storage, prefix: str) -> tuple[Stored, ...]:
 
     May run again after a failure: what is already kept is not sent twice. Links are not followed.
     """
-    folder = storage.local(prefix)
-    keys = sorted(
-        f"{prefix}/{path.relative_to(folder).as_posix()}"
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and not half_written(path.name)
-    )
     with ThreadPoolExecutor(FILES_IN_FLIGHT) as pool:
-        return tuple(pool.map(storage.keep, keys))
+        return tuple(pool.map(storage.keep, _local_keys(storage, prefix)))
+
+
+def keep_exactly(storage: Storage, prefix: str) -> tuple[Stored, ...]:
+    """The same, for a folder that was made anew: what an earlier try kept there is removed."""
+    stored = keep_folder(storage, prefix)
+    for key in set(storage.list(prefix)) - {each.key for each in stored}:
+        storage.delete(key)
+    return stored
 
 
 def fetch_folder(storage: Storage, prefix: str) -> Path:
@@ -34,3 +36,20 @@ def fetch_folder(storage: Storage, prefix: str) -> Path:
     with ThreadPoolExecutor(FILES_IN_FLIGHT) as pool:
         list(pool.map(storage.fetch, storage.list(prefix)))
     return storage.local(prefix)
+
+
+def fetch_exactly(storage: Storage, prefix: str) -> Path:
+    """The same, and the local folder holds nothing else: this machine may have an older one."""
+    folder = fetch_folder(storage, prefix)
+    for key in set(_local_keys(storage, prefix)) - set(storage.list(prefix)):
+        storage.local(key).unlink(missing_ok=True)
+    return folder
+
+
+def _local_keys(storage: Storage, prefix: str) -> list[str]:
+    folder = storage.local(prefix)
+    return sorted(
+        f"{prefix}/{path.relative_to(folder).as_posix()}"
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and not half_written(path.name)
+    )
