@@ -148,7 +148,23 @@ def test_the_dashboard_is_as_grafana_reads_it() -> None:
         assert len(refs) == len(set(refs))
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+with_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
+)
+
+
+@with_promtool
+def test_alerts_speak_when_they_should_and_only_then(tmp_path: Path) -> None:
+    cases = tmp_path / "cases.yml"
+    cases.write_text((Path(__file__).parent / "alerts_fire.yml").read_text())
+    shutil.copy(PROMETHEUS / "alerts.yml", tmp_path / "alerts.yml")
+    tested = subprocess.run(
+        ["promtool", "test", "rules", str(cases)], capture_output=True, text=True, check=False
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@with_promtool
 def test_prometheus_itself_takes_config_alerts_and_queries(tmp_path: Path) -> None:
     checked = subprocess.run(
         ["promtool", "check", "config", str(PROMETHEUS / "prometheus.yml")],
