@@ -24,6 +24,7 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 
 REPLAYED, DISCARDED = "replayed", "discarded"
+EXPIRED = "expired"  # as RabbitMQ says it; only what beat sends has a time after which it is late
 log = structlog.get_logger()
 
 
@@ -49,7 +50,13 @@ def take(platform: Platform) -> int:
 
 
 def _keep(platform: Platform, message: ParkedMessage) -> None:
-    """Store `message` and fail its step, in one transaction; the same message again does nothing."""
+    """Store `message` and fail its step, in one transaction; the same message again does nothing.
+
+    Except what was worthless by then: RabbitMQ puts aside, and does not drop, what has expired.
+    """
+    if message.reason == EXPIRED:
+        log.info("flow.expired", queue=message.queue, name=message.headers.get("task"))
+        return
     body = _decoded(message.content)
     ref = _ref(body)
     name = str(message.headers.get("event") or message.headers.get("task") or "unknown")
