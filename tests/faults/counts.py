@@ -39,19 +39,17 @@ class Counts:
     failed: Counter[str] = field(default_factory=Counter)  # by code
     works: int = 0
     ran_again: int = 0
-    parked: int = 0
+    parked: Counter[str] = field(default_factory=Counter)  # by name of the message
     problems: list[str] = field(default_factory=list)
 
 
 def count(mesh: SmallMesh, accepted: Sequence[str]) -> Counts:
     """Look at everything, once all tasks have ended."""
-    counts = Counts(accepted=len(accepted))
+    counts = Counts(accepted=len(accepted), problems=leftovers(mesh))
     _count_tasks(mesh, set(accepted), counts)
     _count_runs(mesh, counts)
     _count_files(mesh, counts)
-    with mesh.platform.reads() as session:
-        counts.parked = len(parking.waiting(session, limit=10_000))
-    counts.problems += leftovers(mesh)
+    _count_parked(mesh, counts)
     return counts
 
 
@@ -145,6 +143,24 @@ def _count_files(mesh: SmallMesh, counts: Counts) -> None:
             if len(_text(effects / task_id / work)) != len(small_service.digest_of())
         ]:
             counts.problems.append(f"Task {task_id} lacks the files of {missing}")
+
+
+def _count_parked(mesh: SmallMesh, counts: Counts) -> None:
+    """Only what kills its process is given up, once for every task that does."""
+    with mesh.platform.reads() as session:
+        rows = parking.waiting(session, limit=10_000)
+        kinds = dict(session.execute(select(Task.id, Task.options)).all())
+    counts.parked = Counter(row.name for row in rows)
+    innocent = [r for r in rows if r.task_id not in kinds or kinds[r.task_id]["kind"] != "poison"]
+    for row in innocent[:5]:
+        counts.problems.append(
+            f"{row.name} of task {row.task_id} was parked ({row.reason}, {row.deliveries} deliveries)"
+        )
+    seen = Counter(row.task_id for row in rows if row.name == f"{small_service.MAKE}.left")
+    poison = [task for task, options in kinds.items() if options["kind"] == "poison"]
+    counts.problems += [
+        f"Poison {task} was parked {seen[task]} times" for task in poison if seen[task] != 1
+    ]
 
 
 def _text(path) -> str:  # noqa: ANN001
