@@ -120,6 +120,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def patience(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's time-out is over before the test is."""
+    monkeypatch.setattr(desk.platform.settings.notify, "timeout_s", 25.0)
+
+
+@pytest.fixture
 def program() -> Iterator[Receiver]:
     with receiving() as receiver:
         yield receiver

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from email import message_from_bytes, policy
 
 import pytest
@@ -137,15 +136,27 @@ def test_a_refused_message_is_tried_again(desk: Desk, program: Receiver) -> None
     assert (sent.tries, len(program.calls)) == (2, 2)
 
 
-def test_a_dead_address_delays_nobody(desk: Desk, program: Receiver, black_hole: int) -> None:
-    reads(desk, "unlucky", *(f"json://127.0.0.1:{black_hole}/{n}" for n in range(6)))
+def test_addresses_that_hang_delay_nobody(desk: Desk, program: Receiver, patience: None) -> None:
+    """More of them than Apprise has threads of its own."""
+    urls = [json_url(program, f"/hang/{number}") for number in range(6)]
+    for number in range(6):
+        program.hangs(f"/hang/{number}")
+    for user in ("unlucky", "luckless", "hapless"):
+        reads(desk, user, *urls)
+    dead = [refuse(desk, user) for user in ("unlucky", "luckless", "hapless")]
+    until(lambda: len(program.calls) == 12)
     reads(desk, "lucky", json_url(program, "/lucky"))
-    begun = time.monotonic()
-    dead = refuse(desk, "unlucky")
     desk.settled(refuse(desk, "lucky"))
-    assert time.monotonic() - begun < 0.9, "before the first time-out of the dead ones"
-    until(lambda: all(row.error for row in desk.deliveries(dead)))
-    assert "no answer within 1 seconds" in desk.deliveries(dead)[0].error
+    assert len(program.calls) == 12 + 1
+    program.released.set()
+    for task_id in dead:
+        desk.settled(task_id, count=6)
+
+
+def test_a_dead_address_is_said_to_be_one(desk: Desk, black_hole: int) -> None:
+    reads(desk, "unheard", f"json://127.0.0.1:{black_hole}/hook")
+    row = desk.tried(refuse(desk, "unheard"), 1)
+    assert "no answer within 1 seconds" in row.error
 
 
 def test_nothing_is_sent_to_an_address_that_was_withdrawn(desk: Desk, program: Receiver) -> None:

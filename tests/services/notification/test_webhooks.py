@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import hmac
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import update
 
@@ -153,40 +156,29 @@ def test_a_redirect_is_a_failure_and_not_followed(desk: Desk, program: Receiver)
 
 
 @pytest.mark.parametrize("kind", ["black_hole", "dripping"])
-def test_a_receiver_that_says_nothing_holds_nobody(
-    desk: Desk, program: Receiver, request: pytest.FixtureRequest, kind: str
+def test_nobody_waits_for_ever_for_a_receiver(
+    desk: Desk, request: pytest.FixtureRequest, kind: str
 ) -> None:
     user = f"waits-for-{kind}"
     hooked(desk, user, f"http://127.0.0.1:{request.getfixturevalue(kind)}/hook")
-    begun = time.monotonic()
-    task_id = desk.happen(user)
-    hooked(desk, "quick", f"{program.url}/quick")
-    desk.settled(desk.happen("quick"))
-    assert time.monotonic() - begun < 0.9, "the quick one did not wait for the time-out of the slow"
-    row = desk.tried(task_id, 1)
-    assert time.monotonic() - begun < 4
-    assert "within the time-out" in row.error or "did not" in row.error
+    row = desk.tried(desk.happen(user), 1)
+    assert "within the time-out" in row.error
 
 
-def test_many_hanging_receivers_of_one_user_leave_room_for_others(
-    desk: Desk, program: Receiver
+def test_hanging_receivers_leave_room_for_others(
+    desk: Desk, program: Receiver, patience: None
 ) -> None:
+    """Eight of one user hang: four are called, and everybody else is served meanwhile."""
     for number in range(8):
         hooked(desk, "hog", program.hangs(f"/hang/{number}"))
     task_id = desk.happen("hog")
+    until(lambda: len(program.calls) == 4)
     hooked(desk, "guest", f"{program.url}/guest")
-    begun = time.monotonic()
     desk.settled(desk.happen("guest"))
-    assert time.monotonic() - begun < 0.9
-    until(lambda: all(row.error for row in desk.deliveries(task_id)))
-    assert {row.tries for row in desk.deliveries(task_id)} == {1}
-    assert max(simultaneous(program)) <= 4
-
-
-def simultaneous(program: Receiver) -> list[int]:
-    """How many calls to hanging paths were open when each of them began (they last a second)."""
-    begun = [call.at for call in program.calls if call.path.startswith("/hang/")]
-    return [sum(at - 0.9 < other <= at for other in begun) for at in begun]
+    assert len(program.calls) == 4 + 1
+    assert {row.state for row in desk.deliveries(task_id)} == {"PENDING"}
+    program.released.set()
+    assert len(desk.settled(task_id, count=8)) == 8
 
 
 def test_what_a_dead_sender_had_taken_is_sent_by_the_next(desk: Desk, program: Receiver) -> None:
@@ -262,11 +254,23 @@ def test_old_deliveries_are_forgotten(desk: Desk, program: Receiver) -> None:
     assert (len(desk.deliveries(old)), len(desk.deliveries(young))) == (0, 1)
 
 
+def test_the_five_lines_of_the_readme_verify(desk: Desk, program: Receiver) -> None:
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    code = next(c for c in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "hmac" in c)
+    scope: dict[str, Any] = {"base64": base64, "hmac": hmac, "time": time}
+    exec(code, scope)
+    _, secret = hooked(desk, "copier", f"{program.url}/copy")
+    desk.settled(desk.happen("copier"))
+    (call,) = program.calls
+    assert scope["verified"](call.headers, call.body, secret)
+    assert not scope["verified"](call.headers, call.body + b" ", secret)
+    stale = call.headers | {"webhook-timestamp": str(int(time.time()) - 600)}
+    assert not scope["verified"](stale, call.body, secret)
+
+
 def test_the_signature_is_that_of_the_standard() -> None:
     """The example of the specification's reference libraries."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     made = webhooks.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    assert json.loads(body)
-    assert httpx.Headers({"webhook-signature": made})

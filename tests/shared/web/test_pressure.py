@@ -153,7 +153,7 @@ def test_a_broker_that_hangs_costs_one_short_wait(
     begun = time.monotonic()
     for _ in range(20):
         pressure.admit("video_processor")
-    assert time.monotonic() - begun < 2 * PATIENCE_S
+    assert time.monotonic() - begun < 4 * PATIENCE_S
     over.set()
 
 

@@ -16,8 +16,7 @@ from shared.web.rate import Limits, LocalBuckets, Rate, RedisBuckets, TooOften, 
 from tests.servers.redis import Redis
 from tests.shared.web.door import Door
 
-PER_MINUTE = 60  # one a second; ten at once
-TEN = Rate.of(PER_MINUTE)
+SLOW = Rate.of(6)  # ten at once, then one in ten seconds
 
 
 @pytest.fixture(params=["local", "redis"])
@@ -27,33 +26,34 @@ def kept(request: pytest.FixtureRequest) -> rate.Buckets:
 
 
 def test_a_bucket_holds_a_burst_and_fills_again(kept: rate.Buckets) -> None:
-    fast = Rate(per_minute=1200, burst=10)  # twenty a second
-    assert [kept.take("a", 1, fast) for _ in range(10)] == [0.0] * 10
-    wait_s = kept.take("a", 1, fast)
-    assert 0 < wait_s <= 0.05
+    fast = Rate(per_minute=300, burst=10)  # five a second
+    begun, taken = time.monotonic(), 0
+    while not (wait_s := kept.take("a", 1, fast)):
+        taken += 1
+    assert 10 <= taken <= 11 + 5 * (time.monotonic() - begun)
+    assert 0 < wait_s <= 0.2
     assert kept.take("b", 1, fast) == 0.0, "everybody has a bucket of his own"
     time.sleep(wait_s + 0.01)
     assert kept.take("a", 1, fast) == 0.0
 
 
 def test_many_tokens_are_taken_together_or_not_at_all(kept: rate.Buckets) -> None:
-    slow = Rate(per_minute=6, burst=10)
-    assert kept.take("a", 8, slow) == 0.0
-    assert kept.take("a", 3, slow) == pytest.approx(10, abs=0.5)
-    assert kept.take("a", 2, slow) == 0.0
-    kept.take("a", -4, slow)
-    assert kept.take("a", 4, slow) == 0.0
-    kept.take("empty", -5, slow)
-    assert kept.take("empty", 11, slow) > 0, "nobody saves more than a bucket holds"
+    assert kept.take("a", 8, SLOW) == 0.0
+    assert kept.take("a", 3, SLOW) == pytest.approx(10, abs=3)
+    assert kept.take("a", 2, SLOW) == 0.0
+    kept.take("a", -4, SLOW)
+    assert kept.take("a", 4, SLOW) == 0.0
+    kept.take("empty", -5, SLOW)
+    assert kept.take("empty", 11, SLOW) > 0, "nobody saves more than a bucket holds"
 
 
 def test_two_gateways_share_what_a_user_may(redis_url: str) -> None:
     here, there = RedisBuckets(redis_url), RedisBuckets(redis_url)
-    taken = [(here, there)[n % 2].take("ann", 1, TEN) == 0.0 for n in range(20)]
+    taken = [(here, there)[n % 2].take("ann", 1, SLOW) == 0.0 for n in range(20)]
     assert sum(taken) == 10
     found: list[bool] = []
     threads = [
-        threading.Thread(target=lambda b: found.append(b.take("bob", 1, TEN) == 0.0), args=(b,))
+        threading.Thread(target=lambda b: found.append(b.take("bob", 1, SLOW) == 0.0), args=(b,))
         for b in (here, there) * 15
     ]
     for thread in threads:
@@ -63,24 +63,40 @@ def test_two_gateways_share_what_a_user_may(redis_url: str) -> None:
     assert sum(found) == 10
 
 
+def test_a_user_has_one_bucket_at_all_doors(redis_url: str, tmp_path: Path) -> None:
+    """Two gateways over one database and one Redis."""
+    more = {
+        "database": f"sqlite:///{tmp_path / 'both.db'}",
+        "cache": redis_url,
+        "gateway": {"requests_per_minute": 6},
+    }
+    with Door.opened(tmp_path / "a", **more) as here, Door.opened(tmp_path / "b", **more) as there:
+        headers = {"X-API-Key": here.key_of("ann")}
+        with httpx.Client(headers=headers) as ann:
+            doors = [here.url, there.url] * 6
+            statuses = [ann.get(f"{url}/notifications").status_code for url in doors]
+    assert statuses[:10] == [200] * 10
+    assert statuses[-1] == 429
+
+
 def test_what_redis_keeps_ends_by_itself(redis_server: Redis, redis_url: str) -> None:
     import redis
 
-    RedisBuckets(redis_url).take("ann", 5, TEN)
+    RedisBuckets(redis_url).take("ann", 5, SLOW)
     client = redis.Redis.from_url(redis_url)
     (key,) = client.keys("*")
-    assert 0 < client.pttl(key) <= 5000
+    assert 0 < client.pttl(key) <= 50_000
 
 
 def test_redis_is_missed_by_nobody(tmp_path: Path) -> None:
     with Redis(tmp_path) as server:
         shared = RedisBuckets(server.fresh(1))
-        assert shared.take("ann", 1, TEN) == 0.0
+        assert shared.take("ann", 1, SLOW) == 0.0
         server.kill()
         begun = time.monotonic()
-        assert [shared.take("ann", 1, TEN) for _ in range(10)] == [0.0] * 10
-        assert shared.take("ann", 1, TEN) > 0, "the process counts alone meanwhile"
-        assert time.monotonic() - begun < 1
+        assert [shared.take("ann", 1, SLOW) for _ in range(10)] == [0.0] * 10
+        assert shared.take("ann", 1, SLOW) > 0, "the process counts alone meanwhile"
+        assert time.monotonic() - begun < 5
 
 
 def test_an_unknown_cache_is_named() -> None:
