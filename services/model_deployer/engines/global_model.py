@@ -46,11 +46,15 @@ def install_global(
 def restore(repository: ModelRepository, server: ModelServer) -> dict[str, str]:
     """Load every model that belongs on the server and is not there: name -> "" or why it failed.
 
-    For a production Triton that came back empty; the embedded one loads them itself at its start.
-    A model that the server refuses does not keep the others out.
+    For a production Triton that came back empty, or with all that lies in the repository; the
+    embedded one loads them itself at its start. What was withdrawn is taken off again. A model that
+    the server refuses does not keep the others out.
     """
     ready = {(m.name, m.version) for m in server.models() if m.state == "READY"}
     outcome: dict[str, str] = {}
+    for name in {name for name, _ in ready} & set(repository.models()):
+        if not repository.wanted(name):
+            server.unload(name)
     for name in repository.to_load():
         if {(name, version) for version in repository.served(name)} <= ready:
             continue

@@ -72,6 +72,9 @@ def test_the_deployer_loads_everything_that_belongs_there(process, server):
     assert {m.name: m.state for m in server.models()} == {
         "squares": "READY", "global": "UNAVAILABLE"
     }  # fmt: skip
+    server.load("global")  # as a server does that loads all it finds when it starts
+    restore(repository, server)
+    assert {m.name: m.state for m in server.models()}["global"] == "UNAVAILABLE"
 
 
 def test_the_door_says_that_the_model_server_is_away_and_when_to_come_back(tmp_path):
