@@ -12,6 +12,7 @@ from celery import Task as CeleryTask
 from celery.exceptions import Reject, Retry
 
 from shared.db.direct import Direct, transaction
+from shared.db.outage import outage
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
 from shared.flow.background import background
@@ -226,7 +227,7 @@ def _ended_badly(
     """Decide between another try, cancelled and failed; raises when another try was arranged."""
     if not isinstance(error, Exception):  # SystemExit, KeyboardInterrupt: the broker redelivers
         raise error
-    told = explained(error)
+    told = outage(error) or explained(error)
     if isinstance(told, Cancelled):
         with platform.sessions.begin() as session:
             run = session.get_one(ledger.StepRun, ref.step_run_id)

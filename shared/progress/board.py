@@ -7,15 +7,20 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from shared.db.at_commit import write_last
 from shared.db.base import table
 from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
+from shared.db.outage import outage
 from shared.errors import Cancelled
 from shared.telemetry.table import EPOCHS
+
+log = structlog.get_logger()
 
 
 class StoredReport:
@@ -52,7 +57,12 @@ class StoredReport:
             if not due and "epoch" not in figures and fraction < 1.0:
                 return
             self._last = time.monotonic()
-            self._store(min(max(fraction, 0.0), 1.0), message, figures)
+            try:
+                self._store(min(max(fraction, 0.0), 1.0), message, figures)
+            except DBAPIError as error:  # the work can go on; only watchers are a little behind
+                if outage(error) is None:
+                    raise
+                log.warning("progress.not_stored", error=str(error.orig))
 
     def heartbeat(self) -> None:
         """Keep the lease of a task that has nothing to report yet."""

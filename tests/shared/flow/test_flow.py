@@ -172,6 +172,8 @@ def test_progress_is_stored_as_one_note_a_step(mesh: ProbeMesh) -> None:
             .select_from(TaskEvent)
             .where(TaskEvent.task_id == task_id, TaskEvent.kind == "progress")
         )
-        figures = session.scalars(select(StepRun.figures).where(StepRun.task_id == task_id)).first()
+        figures = session.scalars(
+            select(StepRun.figures).where(StepRun.task_id == task_id, StepRun.name == "probe")
+        ).one()
     assert notes <= 2
     assert figures == {"depth": 1.0}
