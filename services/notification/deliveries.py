@@ -22,6 +22,7 @@ from shared.db.base import now
 from shared.db.operation_models import NoticeDelivery, Webhook, WebhookDelivery
 from shared.errors import Unavailable
 from shared.platform import Platform
+from shared.telemetry.table import NEWS
 
 Delivery = WebhookDelivery | NoticeDelivery
 PENDING, DELIVERED, FAILED = "PENDING", "DELIVERED", "FAILED"
@@ -186,6 +187,8 @@ def settle(session: Session, sent: Delivery, outcome: Outcome, *, last: bool = F
     else:
         delay_s = schedule.delay_s(row.tries, outcome.retry_after_s)
         row.due_at = now() + timedelta(seconds=delay_s)
+    kind = "webhook" if isinstance(row, WebhookDelivery) else "notice"
+    NEWS.add(kind, "retried" if row.state == PENDING else row.state.lower())
     if outcome.gone and isinstance(row, WebhookDelivery):
         disable(session, row.webhook_id)
 

@@ -73,6 +73,12 @@ HTTP_SECONDS = Histogram(
 )
 SSE_STREAMS = Level("actverse_sse_streams", "Streams of server-sent events that are open.")
 UPLOAD_BYTES = Counter("actverse_upload_bytes_total", "Bytes of the files that users sent.")
+NEWS = Counter(
+    "actverse_news_total",
+    "Tries to send a notice or to call a webhook, by what came of it.",
+    "kind",
+    "outcome",
+)
 CLOCK_ROUNDS = Counter("actverse_clock_rounds_total", "Rounds of the clock, by outcome.", "outcome")
 
 # --- read when somebody asks --------------------------------------------------------------------
