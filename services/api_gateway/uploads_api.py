@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import shutil
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -12,6 +14,7 @@ from services.api_gateway import repository, uploads
 from services.api_gateway.errors import NoDirectUploads, NotMedia, UploadTooLarge
 from services.api_gateway.schemas import DirectUpload, DirectUploadWish, UploadView
 from shared.db.models import Upload
+from shared.errors import ActverseError
 from shared.platform import Platform
 from shared.storage.content import content_type
 from shared.storage.port import Announced
@@ -41,9 +44,15 @@ def _keep(platform: Platform, caller: Caller, received: uploads.Received) -> Upl
         bytes=received.bytes,
         sha256=received.sha256,
     )
-    platform.storage.keep(received.path, row.key)
-    with platform.sessions.begin() as session:
-        session.add(row)
+    try:
+        platform.storage.keep(received.path, row.key)
+        with platform.sessions.begin() as session:
+            session.add(row)
+    except Exception:  # nobody will hear of this file: it must not stay
+        shutil.rmtree(received.path.parent, ignore_errors=True)
+        with contextlib.suppress(ActverseError):
+            platform.storage.delete(f"uploads/{received.id}")
+        raise
     UPLOAD_BYTES.add(by=row.bytes)
     return _view(row)
 

@@ -92,6 +92,11 @@ class S3Storage:
         """`s3://bucket/prefix?endpoint=http://minio:9000&link_endpoint=https://files.example&region=..`."""
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if "@" in parts.netloc:  # and do not repeat it: whoever reads the log would have it
+            raise BadInput(
+                "The keys of the storage do not belong in its address, where they are shown. Set "
+                "ACTVERSE_STORAGE_S3__ACCESS_KEY and ACTVERSE_STORAGE_S3__SECRET_KEY."
+            )
         if parts.scheme != "s3" or not parts.netloc or options.keys() - OPTIONS:
             raise BadInput(
                 f"The storage address {url!r} is not one of S3. Write "

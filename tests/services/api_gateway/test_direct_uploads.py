@@ -12,6 +12,7 @@ import pytest
 from shared.db.models import Upload, now
 from shared.flow import sweeper
 from shared.storage.port import INCOMING
+from tests.servers.ports import free_ports
 from tests.servers.s3 import S3Server
 from tests.shared.web.door import Door
 
@@ -138,3 +139,17 @@ def test_where_files_lie_in_a_folder_the_other_way_is_named(ann: httpx.Client):
     answer = ann.post("/uploads/direct", json=WISH)
     assert (answer.status_code, answer.json()["code"]) == (409, "NoDirectUploads")
     assert "POST /uploads/" in answer.json()["detail"]
+
+
+def test_a_bucket_that_is_away_leaves_nothing_of_an_upload(tmp_path):
+    port = free_ports(1)[0]
+    keys = {"access_key": "a", "secret_key": "b"}
+    away = f"s3://bucket?endpoint=http://127.0.0.1:{port}"
+    with Door.opened(tmp_path, storage=away, storage_s3=keys) as door, door.client() as client:
+        sent = client.post("/uploads/", files={"file": ("a.mp4", FILM, "video/mp4")})
+        assert (sent.status_code, sent.json()["code"]) == (503, "Unavailable")
+        assert sent.headers["retry-after"]
+        told = announce(client)
+        done = client.post(f"/uploads/direct/{told['upload_id']}/complete")
+        assert (done.status_code, done.json()["code"]) == (503, "Unavailable")
+        assert [p for p in tmp_path.rglob("*.mp4*") if p.is_file()] == []

@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from shared.errors import BadInput, Invalid, NotFound, Terminal, Unavailable
+from shared.settings import Settings
 from shared.storage.s3 import MULTIPART_BYTES, S3Storage
 from tests.contracts.storage import StorageContract, put
 
@@ -195,3 +196,25 @@ def test_a_stream_that_breaks_can_be_tried_again(tmp_path: Path):
 def test_other_addresses_are_refused_with_an_example(url: str, tmp_path: Path):
     with pytest.raises(BadInput, match="s3://bucket/prefix"):
         S3Storage.from_url(url, work=tmp_path, **KEYS)
+
+
+def test_keys_in_the_address_are_refused_and_not_repeated(tmp_path: Path):
+    with pytest.raises(BadInput, match="ACTVERSE_STORAGE_S3__SECRET_KEY") as raised:
+        S3Storage.from_url("s3://key:a-secret@bucket/prefix", work=tmp_path)
+    assert "a-secret" not in str(raised.value)
+
+
+def test_the_keys_of_the_settings_are_used_and_never_shown(
+    endpoint: str, bucket: str, tmp_path: Path
+):
+    settings = Settings(
+        data_dir=tmp_path,
+        storage=f"s3://{bucket}?endpoint={endpoint}",
+        storage_s3={**KEYS, "cache_bytes": 1_000_000},
+    )
+    storage = S3Storage.from_settings(settings)
+    put(storage, "videos/1/a.mp4", b"film")
+    assert storage._client._request_signer._credentials.secret_key == "a-secret-key"
+    assert storage.cache.limit_bytes == 1_000_000
+    for shown in (repr(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert "a-secret-key" not in shown
