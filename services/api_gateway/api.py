@@ -252,8 +252,8 @@ def status_events(
     with platform.reads() as session:
         own_task(session, caller, task_id)
     return EventSourceResponse(
-        stream.task_events(platform, request.app.state.pulse, task_id, last_event_id),
-        ping=stream.HEARTBEAT_S,
+        stream.task_events(request.app.state.pulse, task_id, last_event_id),
+        ping=0,  # one timer for all, see `pulse`
     )
 
 

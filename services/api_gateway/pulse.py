@@ -1,49 +1,175 @@
-"""One look at the database for all who wait for news: a hundred readers cost what one costs."""
+"""One look at the database for all who watch: thousands of open streams cost what one costs.
+
+`News` says which tasks have something new; what it is, is read once for all of them, rendered once,
+and given to the streams of those tasks only. An idle stream holds no connection, no thread and no
+timer of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-LOOK_EVERY_S = 0.25
+LISTEN_S = 0.5  # one question for news; the process ends no sooner than its answer
+GATHER_S = 0.02  # between two looks: what happens meanwhile is read together
+REST_S = 1.0  # after a look that failed
+HEARTBEAT_S = 15.0
+HEARTBEAT = b": still here\r\n\r\n"
+TASKS_A_LOOK = 100
+MOST_WAITING = 1000  # events that wait for a client that does not read; more are read again later
 log = structlog.get_logger()
 
 
-class Pulse:
-    """Watches a number that only grows, as long as somebody waits for it to grow."""
+@dataclass(frozen=True)
+class Seen:
+    """What a look found of one task: its events by rising number, and whether there will be more."""
 
-    def __init__(self, look: Callable[[], int]) -> None:
-        self._look = look
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._watch: asyncio.Task[None] | None = None
-        self.seen = -1
+    events: Sequence[tuple[int, bytes]]
+    farewell: bytes | None  # what ends the stream, once the task has ended
 
-    async def beyond(self, number: int) -> None:
-        """Return once more than `number` was seen; take `seen` as it was before you last looked."""
-        if self.seen > number:
+
+Look = Callable[[Mapping[str, int]], Mapping[str, Seen]]
+"""The events of each task after a number. Runs in a thread."""
+
+
+class Reader:
+    """One open stream: how far it is, and what waits to be sent on it."""
+
+    def __init__(self, task_id: str, position: int) -> None:
+        self.task_id = task_id
+        self.position = position  # number of the last event that was given to it
+        self.behind = False  # there is more, which did not fit
+        self._waiting: deque[bytes] = deque()
+        self._woken = asyncio.Event()
+        self._ended = False
+
+    def give(self, seen: Seen) -> None:
+        """Take what is new of it."""
+        if self._ended:
             return
-        if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._run())
-        grown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(grown)
-        try:
-            await grown
-        finally:
-            self._waiting.discard(grown)
-
-    async def _run(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                newest = await asyncio.to_thread(self._look)
-            except DBAPIError as error:  # it will be back, and the readers still wait
-                log.warning("gateway.pulse.failed", error=str(error.orig))
+        for number, text in seen.events:
+            if number <= self.position:
                 continue
-            if newest > self.seen:
-                self.seen = newest
-                for grown in self._waiting:
-                    if not grown.done():
-                        grown.set_result(None)
+            if len(self._waiting) >= MOST_WAITING:
+                self.behind = True
+                return
+            self._waiting.append(text)
+            self.position = number
+            self._woken.set()
+        if seen.farewell is not None:
+            self._waiting.append(seen.farewell)
+            self._ended = True
+            self._woken.set()
+
+    def beat(self) -> None:
+        """Break a silence."""
+        if not self._waiting and not self._ended:
+            self._waiting.append(HEARTBEAT)
+            self._woken.set()
+
+    async def take(self) -> bytes:
+        """All that waits, once there is something; empty after the farewell."""
+        if not self._waiting and not self._ended:
+            self._woken.clear()
+            await self._woken.wait()
+        text = b"".join(self._waiting)
+        self._waiting.clear()
+        return text
+
+
+class Pulse:
+    """Feeds the readers of one process; does nothing while there are none."""
+
+    def __init__(self, since: Callable[[float], set[str] | None], look: Look) -> None:
+        """`since` is that of `shared.progress.news.News`; both run in threads."""
+        self._since = since
+        self._look = look
+        self._readers: dict[str, set[Reader]] = {}
+        self._due: set[str] = set()
+        self._is_due = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @contextlib.contextmanager
+    def reading(self, task_id: str, position: int) -> Iterator[Reader]:
+        """A reader of the events of `task_id` after `position`, until the end of the block."""
+        reader = Reader(task_id, position)
+        self._readers.setdefault(task_id, set()).add(reader)
+        self._run()
+        self.look_at({task_id})
+        try:
+            yield reader
+        finally:
+            mine = self._readers[task_id]
+            mine.discard(reader)
+            if not mine:
+                del self._readers[task_id]
+            self._is_due.set()  # perhaps nobody is left to look for
+
+    def look_at(self, task_ids: Collection[str]) -> None:
+        """There may be something new of these tasks."""
+        self._due |= self._readers.keys() & task_ids
+        if self._due:
+            self._is_due.set()
+
+    def _run(self) -> None:
+        for work in (self._listen, self._deliver, self._beat):
+            running = self._tasks.get(work.__name__)
+            if running is None or running.done():
+                self._tasks[work.__name__] = asyncio.create_task(work())
+
+    async def _listen(self) -> None:
+        while self._readers:
+            try:
+                tasks = await asyncio.to_thread(self._since, LISTEN_S)
+            except SQLAlchemyError as error:
+                await self._rest(error)
+                tasks = None
+            self.look_at(self._readers.keys() if tasks is None else tasks)
+
+    async def _deliver(self) -> None:
+        while self._readers:
+            await self._is_due.wait()
+            await asyncio.sleep(GATHER_S)
+            self._is_due.clear()
+            due, self._due = self._due, set()
+            # tasks that are about equally far are read together
+            far = sorted(
+                (self._position(task_id), task_id) for task_id in due & self._readers.keys()
+            )
+            for begin in range(0, len(far), TASKS_A_LOOK):
+                some = far[begin : begin + TASKS_A_LOOK]
+                await self._give({task_id: position for position, task_id in some})
+
+    def _position(self, task_id: str) -> int:
+        return min(reader.position for reader in self._readers[task_id])
+
+    async def _give(self, positions: dict[str, int]) -> None:
+        try:
+            seen = await asyncio.to_thread(self._look, positions)
+        except SQLAlchemyError as error:
+            await self._rest(error)
+            self.look_at(positions)
+            return
+        for task_id, found in seen.items():
+            for reader in self._readers.get(task_id, ()):
+                if reader.position >= positions[task_id]:  # else it came meanwhile, and is due
+                    reader.give(found)
+
+    async def _beat(self) -> None:
+        """One timer for all; news can be lost on their way, so all are looked at now and then."""
+        while self._readers:
+            await asyncio.sleep(HEARTBEAT_S)
+            for readers in self._readers.values():
+                for reader in readers:
+                    reader.beat()
+            self.look_at(self._readers.keys())
+
+    async def _rest(self, error: SQLAlchemyError) -> None:
+        log.warning("gateway.pulse.failed", error=str(getattr(error, "orig", error)))
+        await asyncio.sleep(REST_S)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, outerjoin, select, tuple_
+from sqlalchemy import bindparam, outerjoin, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.api_gateway.errors import BadCursor, KeyReused
@@ -24,6 +24,14 @@ from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
 TASK, RUN = table(Task), table(StepRun)
+EVENT_COLUMNS = (
+    TaskEvent.id,
+    TaskEvent.task_id,
+    TaskEvent.step,
+    TaskEvent.kind,
+    TaskEvent.data,
+    TaskEvent.at,
+)
 STEP_COLUMNS = (
     "name",
     "service",
@@ -228,26 +236,30 @@ def status(session: Session, task_id: str) -> tuple[str, StatusView] | None:
     )
 
 
-def events_after(session: Session, task_id: str, position: int) -> tuple[list[TaskEvent], bool]:
-    """What happened to a task since `position`, and whether it had ended before that was read.
+def events_after(
+    session: Session, positions: Mapping[str, int]
+) -> dict[str, tuple[list[Any], bool]]:
+    """What happened to each task since its position, and whether it had ended before that was read.
 
     In this order: the other way round, the end could come between the two and its event be missed.
+    A task that is gone has ended.
     """
-    ended = session.scalar(select(Task.state).where(Task.id == task_id)) in ENDED
-    events = list(
-        session.scalars(
-            select(TaskEvent)
-            .where(TaskEvent.task_id == task_id, TaskEvent.id > position)
-            .order_by(TaskEvent.id)
-            .limit(500)
-        )
+    ids = list(positions)
+    alive = {
+        task_id
+        for task_id, state in session.execute(select(Task.id, Task.state).where(Task.id.in_(ids)))
+        if state not in ENDED
+    }
+    rows = session.execute(
+        select(*EVENT_COLUMNS)
+        .where(TaskEvent.task_id.in_(ids), TaskEvent.id > min(positions.values()))
+        .order_by(TaskEvent.id)
     )
-    return events, ended
-
-
-def newest_event(session: Session) -> int:
-    """The number of the newest event of any task; 0 before the first."""
-    return session.scalar(select(func.max(TaskEvent.id))) or 0
+    found: dict[str, list[Any]] = {task_id: [] for task_id in ids}
+    for row in rows:
+        if row.id > positions[row.task_id]:
+            found[row.task_id].append(row)
+    return {task_id: (events, task_id not in alive) for task_id, events in found.items()}
 
 
 def output(session: Session, task_id: str, name: str) -> Output | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from sse_starlette import ServerSentEvent
 
 from services.api_gateway import repository
-from services.api_gateway.pulse import Pulse
-from shared.db.models import TaskEvent
+from services.api_gateway.pulse import Pulse, Seen
 from shared.platform import Platform
 
-HEARTBEAT_S = 15.0
 ANSWER = {
     "description": "The stream; it ends with the task",
     "content": {
@@ -30,46 +28,35 @@ ANSWER = {
 
 
 def pulse(platform: Platform) -> Pulse:
-    """What tells the readers of this process that something has happened."""
+    """What feeds the streams of this process."""
 
-    def newest() -> int:
+    def look(positions: Mapping[str, int]) -> Mapping[str, Seen]:
         with platform.reads() as session:
-            return repository.newest_event(session)
+            found = repository.events_after(session, positions)
+        return {task_id: _seen(task_id, *events) for task_id, events in found.items()}
 
-    return Pulse(newest)
+    return Pulse(platform.news.since, look)
 
 
-async def task_events(
-    platform: Platform, news: Pulse, task_id: str, position: int
-) -> AsyncIterator[ServerSentEvent]:
+async def task_events(news: Pulse, task_id: str, position: int) -> AsyncIterator[bytes]:
     """Every event since `position`, then live ones, until the task has ended."""
-    while True:
-        seen = news.seen
-        events, ended = await asyncio.to_thread(_look, platform, task_id, position)
-        for event in events:
-            position = event.id
-            yield ServerSentEvent(
-                id=str(event.id), event=_name(event), data=json.dumps(_data(event))
-            )
-        if ended and not events:
-            yield ServerSentEvent(event="end", data=json.dumps({"task_id": task_id}))
-            return
-        if not events:
-            await news.beyond(seen)
+    with news.reading(task_id, position) as reader:
+        while text := await reader.take():
+            yield text
+            if reader.behind:
+                reader.behind = False
+                news.look_at({task_id})
 
 
-def _look(platform: Platform, task_id: str, position: int) -> tuple[list[TaskEvent], bool]:
-    with platform.reads() as session:
-        return repository.events_after(session, task_id, position)
+def _seen(task_id: str, events: Sequence[Any], ended: bool) -> Seen:
+    farewell = ServerSentEvent(event="end", data=json.dumps({"task_id": task_id})).encode()
+    return Seen([(event.id, _rendered(event)) for event in events], farewell if ended else None)
 
 
-def _name(event: TaskEvent) -> str:
+def _rendered(event: Any) -> bytes:
     """`progress`, `step` (a step's state) or `task` (the task's own state)."""
-    return "progress" if event.kind == "progress" else "step" if event.step else "task"
-
-
-def _data(event: TaskEvent) -> dict[str, object]:
+    name = "progress" if event.kind == "progress" else "step" if event.step else "task"
     shown = {"task_id": event.task_id, "at": event.at.isoformat(), **event.data}
     if event.step:
         shown["step"] = event.step
-    return shown
+    return ServerSentEvent(id=str(event.id), event=name, data=json.dumps(shown)).encode()

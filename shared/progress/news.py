@@ -13,6 +13,7 @@ from shared.db.models import TaskEvent
 
 LOOK_EVERY_S = 0.25
 LATE_S = 10.0  # a transaction may commit so long after it took its ids
+UNASKED_S = 60.0  # who was not asked for so long begins anew, and need not read what was missed
 
 
 class News(Protocol):
@@ -41,6 +42,7 @@ class DatabaseNews:
         self._reads = reads
         self._told: dict[int, float] = {}  # id -> when it was told
         self._floor: int | None = None
+        self._asked = 0.0
 
     def tell(self, task_ids: Iterable[str]) -> None:
         """Nothing to do: who looks finds it."""
@@ -48,9 +50,10 @@ class DatabaseNews:
 
     def since(self, timeout_s: float) -> set[str] | None:
         """Look until something is there; the first call only learns where to begin."""
-        deadline = time.monotonic() + timeout_s
-        if self._floor is None:
-            self._floor = self._newest()
+        silent_s, self._asked = time.monotonic() - self._asked, time.monotonic()
+        deadline = self._asked + timeout_s
+        if self._floor is None or silent_s > UNASKED_S:
+            self._floor, self._told = self._newest(), {}
             return None
         while not (tasks := self._look()):
             left = deadline - time.monotonic()

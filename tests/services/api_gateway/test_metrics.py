@@ -112,7 +112,11 @@ def test_what_is_away_is_zero_and_the_rest_is_told(watched) -> None:
 
     vars(watched.platform)["broker"] = Away()
     found = read(watched, authorization=f"Bearer {TOKEN}")
-    up = {dict(labels)["dependency"]: v for (n, labels), v in found.items() if n == "actverse_dependency_up"}
+    up = {
+        dict(labels)["dependency"]: v
+        for (n, labels), v in found.items()
+        if n == "actverse_dependency_up"
+    }
     assert up.pop("broker") == 0
     assert set(up.values()) == {1}
     assert ("actverse_tasks", frozenset({("state", "FAILED")})) in found

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api_gateway import pulse, stream
+from services.api_gateway import pulse
 from shared.errors import MediaRejected
+from shared.progress.news import LOOK_EVERY_S
 from tests.shared.web.door import Door
 
 Event = tuple[int | None, str, dict[str, Any]]
@@ -69,7 +70,7 @@ def test_a_live_reader_sees_every_step_of_progress(door, ann) -> None:
     task_id = door.submit("ann")
     steps = 4
     worker = threading.Thread(
-        target=live, args=(door, task_id, steps, 2 * pulse.LOOK_EVERY_S), daemon=True
+        target=live, args=(door, task_id, steps, 2 * LOOK_EVERY_S), daemon=True
     )
     worker.start()
     seen = [data["progress"] for _, name, data in read(ann, task_id) if name == "progress"]
@@ -119,7 +120,7 @@ def test_many_readers_see_the_same(door: Door) -> None:
 
 
 def test_silence_is_broken_by_a_heartbeat(door, ann, monkeypatch) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(pulse, "HEARTBEAT_S", 0.1)
     task_id = door.submit("ann")
     with ann.stream("GET", f"/status/{task_id}/events") as answer:
         lines = answer.iter_lines()

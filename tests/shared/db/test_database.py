@@ -220,7 +220,7 @@ def _ask_the_gateway(session: Session) -> None:
                 )
                 repository.views(session, tasks)
     repository.status(session, "task-00003")
-    repository.events_after(session, "task-00003", 3)
+    repository.events_after(session, {"task-00003": 3, "task-00004": 0})
     repository.output(session, "task-00003", "results.csv")
     repository.known_request(session, "user-1", "key-1", None)
     labelings.open_labelings(session)
