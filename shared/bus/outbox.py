@@ -96,7 +96,7 @@ class OutboxBus:
         """Store `event` with the transaction; send it right after the commit."""
         body = event.model_dump(mode="json")
         if tracing.on():
-            body["traceparent"] = event.traceparent or self._trace_of(event, session)
+            body["traceparent"] = event.traceparent or trace_of(session, event.task_id)
             tracing.note(task_id=event.task_id)
         at = now()
         stored = Direct(session.connection()).run(
@@ -115,13 +115,6 @@ class OutboxBus:
             sa_event.listen(session, "after_commit", self._after_commit)
             sa_event.listen(session, "after_soft_rollback", _after_rollback)
         session.info[_OWN].rows.append((stored.all[0].id, event.name, body))
-
-    def _trace_of(self, event: DomainEvent, session: Session) -> str | None:
-        """What runs now, or, where nobody asked (a sweep, a labeling tool), the task's last event."""
-        last = select(Outgoing.body["traceparent"].as_string()).where(
-            Outgoing.task_id == event.task_id
-        )
-        return tracing.traceparent() or session.scalar(last.order_by(Outgoing.id.desc()).limit(1))
 
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
@@ -192,6 +185,17 @@ def _after_rollback(session: Session, ended: SessionTransaction) -> None:
         session.info[_OWN].certain = False
     else:
         session.info[_OWN] = _Own()
+
+
+def trace_of(session: Session, task_id: str) -> str | None:
+    """Where the trace of a task goes on: from what runs now, else from the task's last event.
+
+    Nothing runs when nobody asked: in a sweep, or when a labeling tool is looked at.
+    """
+    if not tracing.on():
+        return None
+    last = select(Outgoing.body["traceparent"].as_string()).where(Outgoing.task_id == task_id)
+    return tracing.traceparent() or session.scalar(last.order_by(Outgoing.id.desc()).limit(1))
 
 
 def first_time(session: Session | Direct, consumer: str, event_id: str) -> bool:

@@ -137,6 +137,7 @@ def _dispatch(platform: Platform, step: Step, run: ledger.Enqueued, event: Domai
         attempt=run.attempt,
         token=run.token,
     )
+    tracing.note(step=step.name)
     log.info("flow.step.dispatched", step=step.name, task_id=ref.task_id, attempt=ref.attempt)
     job = event.model_dump(mode="json")
     try:

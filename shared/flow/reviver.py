@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from shared.bus.outbox import trace_of
 from shared.bus.topology import named
 from shared.db.models import Outgoing, StepRun, Task, WorkRun, now
 from shared.flow import canvas, ledger
@@ -23,6 +24,7 @@ from shared.flow.claims import WorkRef
 from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.platform import Platform
+from shared.telemetry import tracing
 
 STALLED = timedelta(seconds=10)
 AGAIN = timedelta(seconds=60)  # when sending it once more has not moved it
@@ -142,9 +144,11 @@ def _send_rest(platform: Platform, run_id: int) -> bool:
             select(WorkRun).where(WorkRun.step_run_id == run.id, WorkRun.state == State.SUCCEEDED)
         )
         done: dict[str, dict[str, Any]] = {work.task: work.job or {} for work in finished}
-    remaining = canvas.rest(platform.celery, step, ref, job, done)
-    for signature in remaining:
-        signature.apply_async()
+        parent = trace_of(session, task.id)
+    with tracing.span("revive", "producer", parent, task_id=ref.task_id, step=ref.step):
+        remaining = canvas.rest(platform.celery, step, ref, job, done)
+        for signature in remaining:
+            signature.apply_async()
     log.warning(
         "flow.step.revived", task_id=ref.task_id, step=ref.step, sent=[s.task for s in remaining]
     )
