@@ -50,6 +50,8 @@ class RabbitBroker:
     def __init__(self, url: str, topology: Topology) -> None:
         self._topology = topology
         self._parameters = pika.URLParameters(url.replace("pyamqp://", "amqp://", 1))
+        # kombu reads "//" at the end as the vhost "/", pika as one without a name
+        self._parameters.virtual_host = self._parameters.virtual_host or "/"
         self._parameters.socket_timeout = PATIENCE_S
         self._parameters.stack_timeout = 2 * PATIENCE_S
         self._parameters.blocked_connection_timeout = PATIENCE_S
