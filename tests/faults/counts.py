@@ -40,16 +40,19 @@ class Counts:
     works: int = 0
     ran_again: int = 0
     parked: Counter[str] = field(default_factory=Counter)  # by name of the message
+    second_outcomes: int = 0
+    left_over: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def count(mesh: SmallMesh, accepted: Sequence[str]) -> Counts:
     """Look at everything, once all tasks have ended."""
-    counts = Counts(accepted=len(accepted), problems=leftovers(mesh))
+    counts = Counts(accepted=len(accepted), left_over=leftovers(mesh))
     _count_tasks(mesh, set(accepted), counts)
     _count_runs(mesh, counts)
     _count_files(mesh, counts)
     _count_parked(mesh, counts)
+    counts.problems += counts.left_over
     return counts
 
 
@@ -62,34 +65,51 @@ def _count_tasks(mesh: SmallMesh, accepted: set[str], counts: Counts) -> None:
     if strangers := [task.id for task in tasks if task.id not in accepted]:
         counts.problems.append(f"{len(strangers)} tasks that nobody was promised: {strangers[:3]}")
     for task in tasks:
-        kind = task.options["kind"]
         if task.state == State.SUCCEEDED:
             counts.succeeded += 1
         elif task.state == State.FAILED and (task.error or {}).get("message"):
             counts.failed[task.error["code"]] += 1
-        wrong = []
-        if (wanted := REASONS.get(kind)) is None:
-            if task.state != State.SUCCEEDED:
-                wrong.append(f"is {task.state}: {task.error}")
-            elif task.context["digest"] != small_service.expected(task.options["file_path"]):
-                wrong.append("ended with a wrong digest")
-            if runs[task.id] != Counter({(step, State.SUCCEEDED): 1 for step in PARTS}):
-                wrong.append(f"has the runs {dict(runs[task.id])}")
-            everything = {(step, work) for step, parts in PARTS.items() for work in parts}
-            if works[task.id] != Counter({(*each, State.SUCCEEDED): 1 for each in everything}):
-                wrong.append(f"has the works {dict(works[task.id])}")
+        counts.second_outcomes += sum(n - 1 for n in told[task.id].values() if n > 1)
+        kind = task.options["kind"]
+        if kind in REASONS:
+            wrong = _wrong_failure(task, REASONS[kind], told[task.id])
+        else:
+            wrong = _wrong_success(task, runs[task.id], works[task.id], told[task.id])
             if sent[task.id] != Counter(EVENTS):
-                wrong.append(f"sent {dict(sent[task.id] - Counter(EVENTS))} too much")
-            if told[task.id] != Counter({None: 1, **dict.fromkeys(PARTS, 1)}):
-                wrong.append(f"told of the ends {dict(told[task.id])}")
-        elif task.state != State.FAILED or (task.error or {}).get("code") != wanted:
-            wrong.append(f"is {task.state} ({task.error}), and should have failed as {wanted}")
-        elif told[task.id][None] != 1:
-            wrong.append(f"ended {told[task.id][None]} times")
+                wrong.append(f"sent {dict(sent[task.id])}")
         counts.problems += [f"Task {task.id} ({kind}) {what}" for what in wrong]
 
 
-def _details(session):  # noqa: ANN001, ANN202 - four counters of a task, each with its own keys
+def _wrong_failure(task: Task, code: str, told: Counter[str | None]) -> list[str]:
+    """What is wrong with a task that should have failed, once, with `code`."""
+    if task.state != State.FAILED or (task.error or {}).get("code") != code:
+        return [f"is {task.state} ({task.error}), and should have failed as {code}"]
+    return [] if told[None] == 1 else [f"ended {told[None]} times"]
+
+
+def _wrong_success(
+    task: Task,
+    runs: Counter[tuple[str, str]],
+    works: Counter[tuple[str, str, str]],
+    told: Counter[str | None],
+) -> list[str]:
+    """What is wrong with a task that should have succeeded, each of its parts once."""
+    wrong = []
+    if task.state != State.SUCCEEDED:
+        wrong.append(f"is {task.state}: {task.error}")
+    elif task.context["digest"] != small_service.expected(task.options["file_path"]):
+        wrong.append("ended with a wrong digest")
+    if runs != Counter((step, State.SUCCEEDED) for step in PARTS):
+        wrong.append(f"has the runs {dict(runs)}")
+    everything = ((step, work, State.SUCCEEDED) for step, parts in PARTS.items() for work in parts)
+    if works != Counter(everything):
+        wrong.append(f"has the works {dict(works)}")
+    if told != Counter([None, *PARTS]):
+        wrong.append(f"told of the ends {dict(told)}")
+    return wrong
+
+
+def _details(session):
     runs, works, told, sent = ({} for _ in range(4))
     for task in session.scalars(select(Task.id)):
         runs[task], works[task], told[task], sent[task] = (Counter() for _ in range(4))
@@ -146,7 +166,7 @@ def _count_files(mesh: SmallMesh, counts: Counts) -> None:
 
 
 def _count_parked(mesh: SmallMesh, counts: Counts) -> None:
-    """Only what kills its process is given up, once for every task that does."""
+    """Only what kills its process is given up; a second copy of it may be, too."""
     with mesh.platform.reads() as session:
         rows = parking.waiting(session, limit=10_000)
         kinds = dict(session.execute(select(Task.id, Task.options)).all())
@@ -156,14 +176,12 @@ def _count_parked(mesh: SmallMesh, counts: Counts) -> None:
         counts.problems.append(
             f"{row.name} of task {row.task_id} was parked ({row.reason}, {row.deliveries} deliveries)"
         )
-    seen = Counter(row.task_id for row in rows if row.name == f"{small_service.MAKE}.left")
-    poison = [task for task, options in kinds.items() if options["kind"] == "poison"]
-    counts.problems += [
-        f"Poison {task} was parked {seen[task]} times" for task in poison if seen[task] != 1
-    ]
+    seen = {row.task_id for row in rows if row.name == f"{small_service.MAKE}.left"}
+    poison = {task for task, options in kinds.items() if options["kind"] == "poison"}
+    counts.problems += [f"Poison {task} is parked nowhere" for task in poison - seen]
 
 
-def _text(path) -> str:  # noqa: ANN001
+def _text(path) -> str:
     return path.read_text() if path.exists() else ""
 
 

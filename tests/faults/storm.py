@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 
@@ -27,7 +27,6 @@ class Report:
     storm_s: float
     settled_s: float
     """From the end of the last fault until the last task had ended."""
-    log: list[str] = field(default_factory=list)
 
 
 class Submitter(threading.Thread):

@@ -1,0 +1,155 @@
+"""Whatever dies in the middle of work, every accepted task ends once, and nothing is left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kombu import Connection, Exchange, Producer
+from sqlalchemy import select
+
+from shared.bus.topology import EVENTS
+from shared.db.models import Task
+from shared.db.operation_models import Parked
+from shared.flow import parking
+from shared.flow.states import State
+from tests.faults import faults, small_service
+from tests.faults.__main__ import SETTLED_S, run
+from tests.faults.mesh import Servers, SmallMesh, small_atlas
+from tests.faults.report import table
+from tests.faults.storm import storm
+
+SHORT = {"embedded": faults.SHORT_EMBEDDED, "servers": faults.SHORT_SERVERS}
+REQUEST = small_service.SmallMakeRequested.name
+
+
+@pytest.fixture(scope="module", params=list(SHORT))
+def wiring(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def mesh(wiring: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
+    """A mesh of its own on servers of its own: they are killed."""
+    folder = tmp_path_factory.mktemp(wiring)
+    servers = Servers(folder / "servers").start() if wiring == "servers" else None
+    try:
+        with small_atlas(), SmallMesh(folder / "mesh", servers) as running:
+            yield running
+    finally:
+        if servers is not None:
+            servers.close()
+
+
+def test_a_short_storm_loses_nothing(mesh: SmallMesh, wiring: str) -> None:
+    report = storm(mesh, SHORT[wiring], tasks=40, seed=4, longest_s=150)
+    assert report.counts.problems == [], table([(wiring, report)])
+    assert report.counts.succeeded + report.counts.failed.total() == 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("wiring", list(SHORT))
+def test_a_long_storm_loses_nothing(wiring: str, tmp_path: Path) -> None:
+    report = run(wiring, tmp_path, tasks=400, seed=11)
+    assert report.counts.problems == [], table([(wiring, report)])
+    assert report.settled_s < SETTLED_S
+
+
+class TestPoison:
+    """A message that nobody can take stops nobody, and an operator sees it."""
+
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [
+            (b"{not json", "application/json"),
+            (b"\xff\xfe\x00", "application/json"),
+            (b"[1, 2]", "application/json"),
+            (b"cos\nsystem\n(S'true'\ntR.", "application/x-python-serialize"),
+        ],
+        ids=["torn", "binary", "a-list", "pickle"],
+    )
+    def test_an_event_that_cannot_be_read(self, mesh: SmallMesh, content: bytes, kind: str) -> None:
+        before = parked_ids(mesh)
+        publish(mesh, content, REQUEST, kind)
+        message = newly_parked(mesh, before)
+        assert (message.name, message.queue) == (REQUEST, "small_make.events")
+        assert still_works(mesh)
+
+    @pytest.mark.parametrize("extra", [{"schema_version": 2, "priority": 3}, {"kind": "finest"}])
+    def test_an_event_of_a_newer_version_fails_its_step(
+        self, mesh: SmallMesh, extra: dict[str, object]
+    ) -> None:
+        import json
+
+        before = parked_ids(mesh)
+        task_id = submitted(mesh, work_s=30.0)
+        known = {"task_id": task_id, "user_id": "u", "event_id": f"newer-{task_id}"}
+        body = {**known, "file_path": "x", "kind": "fine", "work_s": 0.1, **extra}
+        publish(mesh, json.dumps(body).encode(), REQUEST, "application/json")
+        assert newly_parked(mesh, before).task_id == task_id
+        with mesh.platform.reads() as session:
+            task = session.get_one(Task, task_id)
+            assert (task.state, task.error["code"]) == (State.FAILED, "Parked")
+        assert still_works(mesh)
+
+
+def publish(mesh: SmallMesh, content: bytes, name: str, kind: str) -> None:
+    url = mesh.platform.celery.conf.broker_url
+    with Connection(url) as connection:
+        Producer(connection, Exchange(EVENTS, "topic")).publish(
+            content,
+            routing_key=name,
+            headers={"event": name},
+            content_type=kind,
+            content_encoding="binary" if b"\xff" in content else "utf-8",
+        )
+
+
+def parked_ids(mesh: SmallMesh) -> set[int]:
+    with mesh.platform.reads() as session:
+        return {row.id for row in parking.waiting(session)}
+
+
+def newly_parked(mesh: SmallMesh, before: set[int]) -> Parked:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with mesh.platform.reads() as session:
+            new = [row for row in parking.waiting(session) if row.id not in before]
+        if new:
+            return new[0]
+        time.sleep(0.05)
+    raise AssertionError("nothing was parked\n" + mesh.tail(small_service.MAKE))
+
+
+def submitted(mesh: SmallMesh, work_s: float) -> str:
+    """A task that stays under way for a while."""
+    from httpx import post
+
+    answer = post(
+        f"{mesh.url}/tasks/",
+        json={
+            "pipeline": "small",
+            "file_path": "https://videos.example.org/x.mp4",
+            "options": {"work_s": work_s},
+        },
+        headers={"Authorization": f"Bearer {mesh.key}"},
+        timeout=30,
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["task_id"])
+
+
+def still_works(mesh: SmallMesh) -> bool:
+    """The next task succeeds, and no worker has died."""
+    task_id = submitted(mesh, 0.01)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with mesh.platform.reads() as session:
+            state = session.scalar(select(Task.state).where(Task.id == task_id))
+        if state == State.SUCCEEDED:
+            return True
+        time.sleep(0.05)
+    raise AssertionError(f"{task_id} is {state}\n" + mesh.tail(small_service.MAKE))
