@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.triton import TritonProcess, available, command, free_ports
 from shared.errors import Invalid, NotFound, Terminal, Unavailable
+from shared.serving.config_pbtxt import Hardware
 from shared.serving.port import ModelSpec
 from shared.serving.repository import ModelRepository
 from shared.serving.triton_server import TritonModelServer
@@ -41,6 +42,20 @@ class TestTritonModelServer(ModelServerContract):
         with pytest.raises(Terminal, match=r"config\.pbtxt"):
             server.load(name)
         assert server.infer(first, pictures(1)).size
+
+    @pytest.mark.parametrize("hardware", [Hardware(), Hardware(gpu=True, tensorrt=True)])
+    def test_the_configuration_for_the_onnx_backend_is_read_up_to_the_backend(
+        self, triton, server, tiny_onnx, hardware
+    ):
+        """The wheel has no such backend; that this is all it misses says that it could read it."""
+        repository = ModelRepository(triton.repository.root, "onnxruntime", hardware=hardware)
+        name = f"onnx-{'gpu' if hardware.gpu else 'cpu'}"
+        repository.write(
+            name, None, tiny_onnx, classes=("mouse", "fly"), task="detect", image_size=SIZE
+        )
+        with pytest.raises(Terminal, match="unable to find backend library for backend 'onnx"):
+            server.load(name)
+        repository.remove(name, 1)
 
     def test_the_client_of_ultralytics_understands_the_configuration(
         self, triton, standing, tiny_onnx
