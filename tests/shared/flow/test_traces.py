@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.flow import reviver
 from shared.pipelines import atlas
 from shared.telemetry import tracing
 from tests.servers.worlds import settings_of
@@ -121,6 +122,19 @@ def test_what_the_sweeper_decides_stays_in_the_trace(traced: Traced, door: Door)
     assert traced.mesh.wait(task_id).state == "FAILED"
     spans = traced.spans(task_id, {"POST /tasks/", "publish EVENT_TASK_FAILED"})
     assert len({span.trace for span in spans}) == 1
+
+
+def test_what_is_sent_again_stays_in_the_trace(traced: Traced, door: Door) -> None:
+    task_id = traced.post(door, {"first": {"work_s": 1.0}})
+    traced.mesh.wait(task_id, lambda task: task.state == "RUNNING")
+    _, runs = traced.mesh.look(task_id)
+    assert reviver._send_rest(traced.mesh.platform, runs[0].id)
+    traced.mesh.wait(task_id)
+    spans = traced.spans(task_id, {"POST /tasks/", "revive", "probe.summarise"})
+    assert len({span.trace for span in spans}) == 1
+    revived = next(span for span in spans if span.name == "revive")
+    assert revived.parent in {span.id for span in spans}
+    assert [s.name for s in spans if s.parent == revived.id][:1] == ["probe.first"]
 
 
 def test_a_caller_s_own_trace_goes_on(traced: Traced, door: Door) -> None:
