@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -19,11 +20,13 @@ OTHERS = {"api_gateway", "beat", "clock", "flower", "operator"}
 TARGETS = sorted({*atlas.services(), *OTHERS})
 HEAVY = {"torch", "torchvision", "ultralytics"}
 WITH_TORCH = {"model_trainer", "model_deployer"}
+OWNERS = packages_distributions()  # import name -> packages
 ONLY_WRITTEN_BY = {"shared.serving.onnx_file": "model_deployer"}  # the others read the repository
 MODEL_SERVERS = ("shared.serving.triton_server", "shared.serving.onnx_server")
 ASK_MODELS = {"api_gateway", "model_deployer", "model_inference"}
 MODULES = {m.name: m for m in modules("shared", "services", "deploy")}
 COMES_WITH = {"amqp": "celery", "botocore": "boto3", "urllib3": "boto3", "starlette": "fastapi"}
+COMES_WITH |= {"anyio": "fastapi"}
 COMES_WITH |= {"httpcore": "httpx", "tornado": "flower", "protobuf": "onnx"}
 
 
@@ -65,12 +68,13 @@ def reached(target: str) -> dict[str, Module]:
             continue
         found[name] = module
         todo += module.imports
-        todo += [n for n in named_engines(module) if n not in MODEL_SERVERS]
+        todo += [n for n in named_engines(module.path) if n not in MODEL_SERVERS]
     return found
 
 
-def named_engines(module: Module) -> list[str]:
-    text = module.path.read_text(encoding="utf-8")
+@cache
+def named_engines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
     return re.findall(r'"((?:shared|services)\.[\w.]+):\w+"', text)
 
 
@@ -98,12 +102,11 @@ def test_a_target_reads_only_its_own_requirements(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_has_what_its_code_imports(target: str) -> None:
-    known = packages_distributions()
     present = installed(target)
     missing = {}
     for name, module in reached(target).items():
         for top in {i.split(".")[0] for i in module.imports}:
-            owners = {canonicalize_name(d) for d in known.get(top, [])}
+            owners = {canonicalize_name(d) for d in OWNERS.get(top, [])}
             owners |= {COMES_WITH[o] for o in owners if o in COMES_WITH}
             if owners and not owners & present and not only_for_types(module, top):
                 missing[f"{name}: {top}"] = sorted(owners)

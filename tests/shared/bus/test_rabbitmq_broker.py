@@ -137,6 +137,12 @@ def test_a_server_that_is_away_is_told_without_its_password() -> None:
     assert "secret" not in str(told.value)
 
 
+@pytest.mark.parametrize("path", ["", "/", "//", "/%2F"])
+def test_the_unnamed_vhost_is_the_one_that_celery_means(path: str) -> None:
+    made = RabbitBroker(f"amqp://someone:secret@127.0.0.1:1{path}", TOPOLOGY)
+    assert made._parameters.virtual_host == "/"
+
+
 def test_the_dead_are_kept_when_nobody_takes_them(
     broker: RabbitBroker, channel: BlockingChannel
 ) -> None:
