@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.errors import Conflict, Invalid, Retryable
+from shared.errors import Conflict, Invalid, Retryable, TooManyRequests
 
 
 class UnknownNotifier(Invalid):
@@ -64,6 +64,16 @@ class UnknownAddress(Invalid):
     def __init__(self, digest: str) -> None:
         super().__init__(
             f"You have no address {digest!r}; GET /notifications lists yours. Give its url."
+        )
+
+
+class TrialsUnderWay(TooManyRequests):
+    """So many addresses are being tried that the gateway would have no hands left."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "Other addresses are being tried just now. Ask again in a few seconds.",
+            retry_after_s=retry_after_s,
         )
 
 

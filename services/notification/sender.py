@@ -15,7 +15,7 @@ from services.notification.news import news_of
 from services.notification.repository import Address
 from services.notification.templates import render
 from shared.db.operation_models import NoticeDelivery, WebhookDelivery
-from shared.errors import ActverseError, Retryable
+from shared.errors import ActverseError, NotFound, Retryable
 from shared.platform import Platform
 from shared.settings import Settings
 
@@ -116,6 +116,8 @@ def _notice(platform: Platform, delivery: NoticeDelivery) -> Outcome:
         notifier_of(platform.settings, address).send(message)
     except Retryable as error:
         return Outcome(delivered=False, error=str(error), retry_after_s=error.retry_after_s)
+    except NotFound as error:  # its name is not known, which may be the name server's fault
+        return Outcome(delivered=False, error=str(error))
     except ActverseError as error:  # an address that can never work
         return Outcome(delivered=False, final=True, error=str(error))
     return Outcome(delivered=True)

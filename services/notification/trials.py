@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 from services.notification import deliveries
 from services.notification.engines import addresses
-from services.notification.errors import UnknownAddress
+from services.notification.errors import TrialsUnderWay, UnknownAddress
 from services.notification.repository import Address
 from services.notification.schemas import MOST_ADDRESSES, AddressWish, TrialView
 from services.notification.sender import LEASE_S, attempt, notifier_of
@@ -21,7 +23,20 @@ from shared.platform import Platform
 from shared.settings import Settings
 
 TEST_EVENT = "EVENT_WEBHOOK_TEST"
+AT_ONCE = 8
+_room = threading.BoundedSemaphore(AT_ONCE)
 shown = addresses.shown
+
+
+@contextmanager
+def _under_way(settings: Settings) -> Iterator[None]:
+    """Within it, a few trials of all users: each may take a thread of the gateway for seconds."""
+    if not _room.acquire(blocking=False):
+        raise TrialsUnderWay(settings.notify.timeout_s)
+    try:
+        yield
+    finally:
+        _room.release()
 
 
 def address(settings: Settings, wish: AddressWish, there: Sequence[Address]) -> Address:
@@ -39,7 +54,7 @@ def address(settings: Settings, wish: AddressWish, there: Sequence[Address]) -> 
 
 def messages(settings: Settings, found: Sequence[Address], language: str) -> list[TrialView]:
     """A test message to every address, side by side; each ends within the time-out."""
-    with ThreadPoolExecutor(MOST_ADDRESSES) as threads:
+    with _under_way(settings), ThreadPoolExecutor(MOST_ADDRESSES) as threads:
         return list(threads.map(lambda a: _message(settings, a, language), found))
 
 
@@ -54,6 +69,11 @@ def _message(settings: Settings, to: Address, language: str) -> TrialView:
 
 def call(platform: Platform, webhook: Webhook) -> WebhookDelivery:
     """Call a webhook now; the call is in the log, and is not tried again."""
+    with _under_way(platform.settings):
+        return _called(platform, webhook)
+
+
+def _called(platform: Platform, webhook: Webhook) -> WebhookDelivery:
     moment = now()
     event = {
         "name": TEST_EVENT,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from services.notification import trials
 from services.notification.repository import MOST_WEBHOOKS
 from shared.db.models import User
-from tests.services.notification.conftest import Desk, Inbox, free_port
+from tests.services.notification.conftest import Desk, Inbox, free_port, until
 from tests.services.notification.receiver import Receiver, verified
 
 
@@ -125,6 +128,29 @@ def test_a_failed_test_is_not_tried_again(desk: Desk, program: Receiver) -> None
         assert tried["error"] == "Answered 500. no"
         assert tried["next_try_at"] is None
         client.delete(f"/webhooks/{made['id']}")
+
+
+def test_trials_leave_the_gateway_its_threads(
+    desk: Desk, program: Receiver, patience: None
+) -> None:
+    found: list[int] = []
+    with desk.door.client("tryer") as client:
+        made = client.post("/webhooks", json={"url": program.hangs("/hang")}).json()
+
+        def send() -> None:
+            found.append(client.post(f"/webhooks/{made['id']}/test").status_code)
+
+        threads = [threading.Thread(target=send) for _ in range(trials.AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(program.calls) == trials.AT_ONCE)
+        refused = client.post(f"/webhooks/{made['id']}/test")
+        assert (refused.status_code, refused.json()["code"]) == (429, "TrialsUnderWay")
+        assert int(refused.headers["retry-after"]) >= 1
+        program.released.set()
+        for thread in threads:
+            thread.join()
+        assert found == [200] * trials.AT_ONCE
 
 
 def test_the_log_comes_in_pages_and_a_delivery_can_be_repeated(
