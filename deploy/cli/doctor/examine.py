@@ -34,6 +34,17 @@ CHECKS: dict[str, Check] = {
     "mesh": processes.mesh,
     "parked": processes.parked,
 }
+_DATABASE = "start the database, or correct ACTVERSE_DATABASE"
+_BROKER = "start RabbitMQ, or correct ACTVERSE_BROKER"
+_MODELS = "start the model server, or correct ACTVERSE_MODEL_SERVER"
+AWAY = {  # what mends a check that could not even be made
+    **dict.fromkeys(("database", "migrations", "clock", "beat", "relay", "parked"), _DATABASE),
+    **dict.fromkeys(("broker", "topology", "workers"), _BROKER),
+    **dict.fromkeys(("model_server", "global_model"), _MODELS),
+    "cache": "start Redis, or correct ACTVERSE_CACHE",
+    "storage": "start the storage, or correct ACTVERSE_STORAGE and its keys",
+    "disk": "give ACTVERSE_DATA_DIR a folder that can be written",
+}
 WAIT_S = 2.0  # between two rounds of `--wait`
 
 
@@ -53,7 +64,11 @@ def examine(
         chosen["mail"] = partial(mail.servers, to=mail_to)
     platform = wiring.build(settings or Settings())
     try:
-        return [f for name, check in chosen.items() for f in safely(name, check, platform)]
+        return [
+            finding
+            for name, check in chosen.items()
+            for finding in safely(name, check, platform, AWAY.get(name, "make setup"))
+        ]
     finally:
         platform.engine.dispose()
 

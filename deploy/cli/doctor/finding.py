@@ -43,12 +43,12 @@ def unseen(what: str, text: str, look: str) -> Finding:
 Check = Callable[[Platform], Iterable[Finding]]
 
 
-def safely(what: str, check: Check, platform: Platform) -> Iterator[Finding]:
-    """The findings of `check`; a check that breaks off is a finding itself, without secrets."""
+def safely(what: str, check: Check, platform: Platform, remedy: str) -> Iterator[Finding]:
+    """The findings of `check`; one that breaks off is a finding itself, mended by `remedy`."""
     try:
         yield from check(platform)
-    except ActverseError as error:  # its sentence says what to do
-        yield wrong(what, without_secrets(str(error)), "")
+    except ActverseError as error:
+        yield wrong(what, without_secrets(str(error)), remedy)
     except Exception as error:  # noqa: BLE001 - whatever a server or a library raises
         told = without_secrets(f"{type(error).__name__}: {error}").strip().splitlines()[0]
-        yield wrong(what, told[:500], "")
+        yield wrong(what, told[:500], remedy)

@@ -51,7 +51,10 @@ def test_a_database_that_is_away(ask) -> None:
     gone = "postgresql+psycopg://ann:hidden@127.0.0.1:9/none"
     findings = ask("database", "migrations", "clock", database=gone)
     assert not any(found.ok for found in findings)
-    assert "hidden" not in said(findings) and "9" in said(findings)
+    assert "hidden" not in said(findings) and "port 9" in said(findings)
+    assert {found.remedy for found in findings} == {
+        "start the database, or correct ACTVERSE_DATABASE"
+    }
 
 
 def test_queues_that_are_missing_or_other(mesh, ask) -> None:
@@ -71,6 +74,7 @@ def test_queues_that_are_missing_or_other(mesh, ask) -> None:
 def test_a_broker_that_is_away(ask) -> None:
     findings = ask("broker", "topology", "workers", broker="amqp://ann:hidden@127.0.0.1:9/v")
     assert not any(found.ok for found in findings) and "hidden" not in said(findings)
+    assert {found.remedy for found in findings} == {"start RabbitMQ, or correct ACTVERSE_BROKER"}
 
 
 @pytest.mark.slow  # an Erlang machine starts for each question
@@ -119,7 +123,7 @@ def test_redis_that_forgets_and_redis_that_is_away(mesh, ask) -> None:
             client.config_set("maxmemory-policy", "noeviction")
     assert not eviction.ok and "maxmemory-policy noeviction" in eviction.remedy
     [gone] = ask("cache", cache="redis://:hidden@127.0.0.1:9/0")
-    assert not gone.ok and "hidden" not in said([gone])
+    assert not gone.ok and "hidden" not in said([gone]) and "start Redis" in gone.remedy
 
 
 def _task(platform: Platform) -> str:
