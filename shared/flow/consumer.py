@@ -13,7 +13,7 @@ from kombu.message import Message
 from shared.bus.outbox import first_time
 from shared.bus.topology import named
 from shared.db.direct import transaction
-from shared.errors import Terminal
+from shared.errors import Invalid, Terminal
 from shared.events.base import CATALOGUE, DomainEvent, parse
 from shared.flow import ledger
 from shared.flow.canvas import canvas, rest
@@ -46,6 +46,7 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
                     channel,
                     queues=[queue],
                     callbacks=[self.on_event],
+                    on_decode_error=unreadable,
                     accept=["json"],
                     prefetch_count=8,
                 )
@@ -77,6 +78,12 @@ def event_consumer(platform: Platform, service: str, queue: Queue) -> type[boots
     return EventConsumer
 
 
+def unreadable(message: Message, error: Exception) -> None:
+    """No JSON, or no text at all: parked. Raised instead, it would end one worker after another."""
+    log.error("flow.event.unreadable", queue=message.delivery_info, error=str(error))
+    message.reject(requeue=False)
+
+
 def give_back(message: Message) -> None:
     """Let the broker deliver `message` again, if it has not taken it back already.
 
@@ -104,6 +111,8 @@ def handle(
 
     `again`: the broker says that somebody took this very message before and did not finish.
     """
+    if not isinstance(body, dict) or "event_id" not in body:
+        raise Invalid(f"Event {name!r} has no envelope; see `shared.events.base`.")
     for reaction in atlas.REACTIONS:
         if reaction.service == service and name in {e.name for e in reaction.on}:
             platform.celery.signature(

@@ -39,6 +39,7 @@ def prepare(platform: Platform, service: str) -> Celery:
         raise BadInput(f"No service {service!r}; there are: {', '.join(atlas.services())}.")
     load_tasks(platform, service)
     queue = wiring.kombu_queue(wiring.events_of(service))
+    platform.celery.conf.worker_consumer = "shared.flow.task_consumer:TaskConsumer"
     platform.celery.steps["consumer"].add(event_consumer(platform, service, queue))
     platform.celery.steps["consumer"].add(pulse(platform.settings.heartbeat))
     platform.celery.steps["worker"].add(PoolWatch)

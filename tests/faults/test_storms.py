@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from kombu import Connection, Exchange, Producer
 from sqlalchemy import select
 
-from shared.bus.topology import EVENTS
+from shared.bus.topology import EVENTS, TASKS
 from shared.db.models import Task
 from shared.db.operation_models import Parked
 from shared.flow import parking
@@ -73,22 +74,31 @@ class TestPoison:
     )
     def test_an_event_that_cannot_be_read(self, mesh: SmallMesh, content: bytes, kind: str) -> None:
         before = parked_ids(mesh)
-        publish(mesh, content, REQUEST, kind)
+        publish(mesh, EVENTS, REQUEST, content, kind, {"event": REQUEST})
         message = newly_parked(mesh, before)
         assert (message.name, message.queue) == (REQUEST, "small_make.events")
+        assert still_works(mesh)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{}, {"task": "small_make.fetch", "id": "x"}, {"task": "small_make.no", "id": "y"}],
+    )
+    def test_work_that_cannot_be_read(self, mesh: SmallMesh, headers: dict[str, str]) -> None:
+        before = parked_ids(mesh)
+        publish(mesh, TASKS, small_service.MAKE, b"{not json", "application/json", headers)
+        assert newly_parked(mesh, before).queue == small_service.MAKE
         assert still_works(mesh)
 
     @pytest.mark.parametrize("extra", [{"schema_version": 2, "priority": 3}, {"kind": "finest"}])
     def test_an_event_of_a_newer_version_fails_its_step(
         self, mesh: SmallMesh, extra: dict[str, object]
     ) -> None:
-        import json
-
         before = parked_ids(mesh)
         task_id = submitted(mesh, work_s=30.0)
         known = {"task_id": task_id, "user_id": "u", "event_id": f"newer-{task_id}"}
         body = {**known, "file_path": "x", "kind": "fine", "work_s": 0.1, **extra}
-        publish(mesh, json.dumps(body).encode(), REQUEST, "application/json")
+        content = json.dumps(body).encode()
+        publish(mesh, EVENTS, REQUEST, content, "application/json", {"event": REQUEST})
         assert newly_parked(mesh, before).task_id == task_id
         with mesh.platform.reads() as session:
             task = session.get_one(Task, task_id)
@@ -96,13 +106,14 @@ class TestPoison:
         assert still_works(mesh)
 
 
-def publish(mesh: SmallMesh, content: bytes, name: str, kind: str) -> None:
-    url = mesh.platform.celery.conf.broker_url
-    with Connection(url) as connection:
-        Producer(connection, Exchange(EVENTS, "topic")).publish(
+def publish(
+    mesh: SmallMesh, exchange: str, key: str, content: bytes, kind: str, headers: dict[str, str]
+) -> None:
+    with Connection(mesh.platform.celery.conf.broker_url) as connection:
+        Producer(connection, Exchange(exchange, "topic")).publish(
             content,
-            routing_key=name,
-            headers={"event": name},
+            routing_key=key,
+            headers=headers,
             content_type=kind,
             content_encoding="binary" if b"\xff" in content else "utf-8",
         )
