@@ -13,7 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.errors import BadInput
+from shared.flow.flower import checked
 from shared.pipelines import atlas
+from shared.settings import FlowerSettings
+from tests.servers.worlds import settings_of
 from tests.shared.flow import probe_service
 from tests.shared.flow.conftest import ROOT, ProbeMesh
 
@@ -46,11 +50,16 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProbeMesh, httpx.Client]]:
+@pytest.fixture(
+    scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.slow)]
+)
+def watched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ProbeMesh, httpx.Client]]:
     probe_service.install()
     folder = tmp_path_factory.mktemp("watched")
-    mesh = ProbeMesh(folder, worker__task_events="true")
+    world = settings_of(request.param, request)
+    mesh = ProbeMesh(folder, worker__task_events="true", **world)
     port = free_port()
     flower = start_flower(
         mesh.env, folder / "flower.log", port=str(port), password=PASSWORD, host="127.0.0.1"
@@ -120,11 +129,16 @@ def test_it_is_for_looking_only(watched: tuple[ProbeMesh, httpx.Client]) -> None
     assert mesh.workers[0].poll() is None
 
 
-@pytest.mark.parametrize("password", ["", "short"])
-def test_it_does_not_start_with_a_password_that_can_be_guessed(
-    tmp_path: Path, password: str
-) -> None:
+@pytest.mark.parametrize(
+    "given", [{"password": "too-short"}, {"password": PASSWORD, "user": "a:b"}, {}]
+)
+def test_credentials_that_can_be_guessed_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(BadInput, match="ACTVERSE_FLOWER__"):
+        checked(FlowerSettings(**given))
+
+
+def test_it_does_not_start_without_a_password(tmp_path: Path) -> None:
     log = tmp_path / "flower.log"
     env = {**os.environ, "ACTVERSE_DATA_DIR": str(tmp_path)}
-    assert start_flower(env, log, password=password).wait(30) == 2
+    assert start_flower(env, log, password="").wait(30) == 2
     assert "ACTVERSE_FLOWER__PASSWORD" in log.read_text()
