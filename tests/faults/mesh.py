@@ -81,7 +81,7 @@ class SmallMesh:
         self.folder = folder
         self.servers = servers
         self.data = folder / "data"
-        self.data.mkdir(parents=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.offset = folder / "clock_offset"
