@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export YOLO_OFFLINE := 1
 
-.PHONY: help setup demo up stack stack-down test test-all bench lint pipelines doctor clean
+.PHONY: help setup demo up stack stack-down test test-all bench faults lint pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ test-all: setup ## the long ones too
 
 bench: setup ## speed against bare tools, as ratios; writes docs/bench.md
 	@$(PY) -m tests.bench $(ARGS)
+
+faults: setup ## kill everything in the middle of 1000 tasks, on both wirings, and count
+	@$(PY) -m tests.faults $(ARGS)
 
 lint: setup ## format, style, types, and what deployments are made from
 	@.venv/bin/ruff format --check .
