@@ -13,7 +13,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import analysis, extraction, gateway, noop, page, standing, training
+from tests.bench import (
+    analysis,
+    extraction,
+    gateway,
+    noop,
+    page,
+    standing,
+    streams,
+    training,
+    upload,
+)
 from tests.bench.rows import Effort, Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +31,10 @@ PAGE = ROOT / "docs" / "bench.md"
 Bench = Callable[[Path, Effort, Callable[[str], None]], list[Row]]
 BENCHES: dict[str, Bench] = {
     "noop": noop.measure,
+    "servers": noop.measure_on_servers,
     "gateway": gateway.measure,
+    "streams": streams.measure,
+    "upload": upload.measure,
     "analysis": analysis.measure_speed,
     "memory": analysis.measure_memory,
     "extraction": extraction.measure,

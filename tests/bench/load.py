@@ -73,8 +73,14 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return status, await reader.readexactly(length)
 
 
-def request(method: str, path: str, *, body: bytes = b"", **headers: str) -> bytes:
-    """One request as it goes over the wire; names of headers with `_` for `-`."""
-    lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+def request(
+    method: str, path: str, *, body: bytes = b"", length: int | None = None, **headers: str
+) -> bytes:
+    """One request as it goes over the wire; names of headers with `_` for `-`.
+
+    `length` is that of a body which follows, bytes.
+    """
+    size = len(body) if length is None else length
+    lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {size}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -26,6 +25,7 @@ from shared.settings import Settings
 from tests.bench import noop_service
 from tests.bench.noop_service import TASKS
 from tests.bench.rows import Effort, Row, interleaved, ratio, spread
+from tests.bench.worlds import servers as real_servers
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.001
@@ -35,12 +35,13 @@ RUNS = 10  # of one side in a round; the median of them counts
 
 
 class Worker:
-    """One worker process on a broker file of its own."""
+    """One worker process on a broker, and where it keeps state, of its own."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
+    def __init__(self, folder: Path, kind: str, servers: dict[str, str]) -> None:
         self.folder = folder
         self.kind = kind
-        self.settings = Settings(data_dir=folder)
+        self.servers = servers
+        self.settings = Settings(data_dir=folder, **servers)  # type: ignore[arg-type]
         self.platform = wiring.build(self.settings)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +52,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.bench.noop_service", self.kind],
                 cwd=ROOT,
-                env={**os.environ, "ACTVERSE_DATA_DIR": str(self.folder)},
+                env={**os.environ, **self._environment()},
                 stdout=log,
                 stderr=log,
             )
@@ -77,6 +78,10 @@ class Worker:
         """Run the nine tasks once; seconds from asking to the outcome being in the file."""
         raise NotImplementedError
 
+    def _environment(self) -> dict[str, str]:
+        told = {f"ACTVERSE_{name.upper()}": value for name, value in self.servers.items()}
+        return {**told, "ACTVERSE_DATA_DIR": str(self.folder)}
+
     def cpu_s(self) -> float:
         """Processor seconds of the worker and its child so far."""
         assert self._process
@@ -99,8 +104,8 @@ class Worker:
 class MeshWorker(Worker):
     """Runs a pipeline of the mesh: state, outbox, inbox, leases, progress."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "step")
+    def __init__(self, folder: Path, servers: dict[str, str]) -> None:
+        super().__init__(folder, "step", servers)
         self.pipeline = noop_service.ONE_STEP.name
 
     def _prepare(self) -> None:
@@ -111,6 +116,7 @@ class MeshWorker(Worker):
             session.add(user)
             session.flush()
             self.user_id = user.id
+        self._look = states(self.settings.database_url)
 
     def run(self) -> float:
         """From submitting a task to its state being SUCCEEDED."""
@@ -123,17 +129,13 @@ class MeshWorker(Worker):
                 noop_service.NoopOptions(),
                 user_id=self.user_id,
             ).id
-        with closing(sqlite3.connect(self.folder / "actverse.db")) as file:
-            ended: list[str] = []
+        ended: list[str] = []
 
-            def done() -> bool:
-                (state,) = file.execute(
-                    "SELECT state FROM tasks WHERE id = ?", (task_id,)
-                ).fetchone()
-                ended[:] = [state]
-                return state in ENDED
+        def done() -> bool:
+            ended[:] = [self._look(task_id)]
+            return ended[0] in ENDED
 
-            self._until(done)
+        self._until(done)
         if ended != [State.SUCCEEDED]:
             raise RuntimeError(f"The task of nothing is {ended[0]}.")
         return time.perf_counter() - begun
@@ -142,31 +144,77 @@ class MeshWorker(Worker):
 class BareWorker(Worker):
     """Runs a chain of plain Celery tasks."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "bare")
+    def __init__(self, folder: Path, servers: dict[str, str]) -> None:
+        super().__init__(folder, "bare", servers)
         self._app = noop_service.bare_app(self.settings)
 
     def _prepare(self) -> None:
         wiring.declare_topology(self.platform)
+        self._stored = results(self.settings)
 
     def run(self) -> float:
         """From sending the chain to the last result being there."""
         begun = time.perf_counter()
         key = self._app.backend.get_key_for_task(noop_service.bare_chain(self._app)().id).decode()
-        with closing(sqlite3.connect(self.folder / "broker.db")) as file:
-            self._until(
-                lambda: (
-                    file.execute("SELECT 1 FROM result WHERE key = ?", (key,)).fetchone()
-                    is not None
-                )
-            )
+        self._until(lambda: self._stored(key))
         return time.perf_counter() - begun
 
 
+def states(database: str) -> Callable[[str], str]:
+    """How the state of a task is looked up, for next to nothing."""
+    if database.startswith("sqlite"):
+        file = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
+        lookup: Any = lambda task_id: file.execute(  # noqa: E731
+            "SELECT state FROM tasks WHERE id = ?", (task_id,)
+        )
+    else:
+        import psycopg
+
+        server = psycopg.connect(database.replace("+psycopg", ""), autocommit=True)
+        lookup = lambda task_id: server.execute(  # noqa: E731
+            "SELECT state FROM tasks WHERE id = %s", (task_id,)
+        )
+    return lambda task_id: str(lookup(task_id).fetchone()[0])
+
+
+def results(settings: Settings) -> Callable[[str], bool]:
+    """Whether Celery has stored a result, looked up for next to nothing."""
+    if settings.cache:
+        import redis
+
+        server: Any = redis.Redis.from_url(settings.cache)
+        return lambda key: bool(server.exists(key))
+    file = sqlite3.connect(settings.data_dir / "broker.db", isolation_level=None)
+    return lambda key: bool(file.execute("SELECT 1 FROM result WHERE key = ?", (key,)).fetchone())
+
+
 def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Row]:
-    """Two rows: nine tasks in one step, and nine steps of one task."""
+    """On the broker's file: nine tasks in one step, and nine steps of one task."""
+    return compared(folder / "noop", ({}, {}), "the same broker", effort, say)
+
+
+def measure_on_servers(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Row]:
+    """The same on RabbitMQ (quorum queues), PostgreSQL and Redis."""
+    place = folder / "servers"
+    place.mkdir()
+    with real_servers(place) as fresh:
+        where = "RabbitMQ's quorum queues (ours with PostgreSQL, both with Redis)"
+        return compared(place / "noop", (fresh(), fresh()), where, effort, say)
+
+
+def compared(
+    folder: Path,
+    servers: tuple[dict[str, str], dict[str, str]],
+    where: str,
+    effort: Effort,
+    say: Callable[[str], None],
+) -> list[Row]:
+    """Two rows; `servers` are the settings of ours and of the bare chain."""
     noop_service.install()
-    with MeshWorker(folder / "noop_mesh") as mesh, BareWorker(folder / "noop_bare") as bare:
+    with (
+        MeshWorker(folder / "mesh", servers[0]) as mesh,
+        BareWorker(folder / "bare", servers[1]) as bare,
+    ):
 
         def several(worker: Worker, pipeline: str = "") -> float:
             if isinstance(worker, MeshWorker):
@@ -188,7 +236,7 @@ def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Ro
     return [
         Row(
             f"a step of {TASKS} no-op tasks (state, outbox, inbox, progress) against a bare Celery "
-            f"chain of {TASKS} on the same broker",
+            f"chain of {TASKS} on {where}",
             f"at most {GOAL}x the time",
             f"{one:.2f}x ({spread(seconds['one step'], bare_s)})",
             one <= GOAL,
@@ -199,7 +247,7 @@ def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Ro
             "Progress is stored at most every half second, as of any work.",
         ),
         Row(
-            f"a pipeline of {TASKS} no-op steps against the same bare chain",
+            f"a pipeline of {TASKS} no-op steps against a bare Celery chain of {TASKS} on {where}",
             "told, no goal",
             f"{nine:.2f}x ({spread(seconds['nine steps'], bare_s)})",
             None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,20 +40,30 @@ class World:
 
 
 @contextmanager
-def worlds(folder: Path) -> Iterator[list[World]]:
-    """SQLite and the broker's file; PostgreSQL, RabbitMQ and Redis."""
+def servers(folder: Path) -> Iterator[Callable[[], dict[str, str]]]:
+    """PostgreSQL, which keeps what it has promised, RabbitMQ and Redis.
+
+    Each call gives the settings of an empty place in all three.
+    """
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres(folder / "postgres", durable=True))
         rabbitmq = stack.enter_context(RabbitMQ(folder / "rabbitmq"))
         redis = stack.enter_context(Redis(folder / "redis"))
-        servers = {
+        numbers = itertools.count(1)
+        yield lambda: {
             "database": postgres.fresh(),
             "broker": rabbitmq.fresh(),
-            "cache": redis.database(1),
+            "cache": redis.database(next(numbers)),
         }
+
+
+@contextmanager
+def worlds(folder: Path) -> Iterator[list[World]]:
+    """SQLite and the broker's file; PostgreSQL, RabbitMQ and Redis."""
+    with servers(folder) as fresh:
         yield [
             World("SQLite", {}, f"sqlite:///{folder / 'bare.db'}"),
-            World("PostgreSQL", servers, postgres.fresh()),
+            World("PostgreSQL", fresh(), fresh()["database"]),
         ]
 
 
