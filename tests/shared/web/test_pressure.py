@@ -70,6 +70,26 @@ def test_a_full_queue_refuses_new_work_at_every_door(door: Door) -> None:
         assert len(ann.get("/tasks/").json()["items"]) == MOST, "nothing was accepted"
 
 
+def test_rabbitmq_is_asked_as_well(amqp_url: str, redis_url: str, tmp_path: Path) -> None:
+    with (
+        Door.opened(
+            tmp_path, broker=amqp_url, cache=redis_url, gateway={"max_queue_depth": MOST}
+        ) as door,
+        door.client("ann") as ann,
+    ):
+        fill(door, MOST - 1)
+        assert ann.post("/tasks/", json=WISH).status_code == 202
+        deadline = time.monotonic() + 10
+        while "video_processor" not in (seen := dict(fresh(door)._look())) or (
+            seen["video_processor"] < MOST  # its counts follow a moment later
+        ):
+            assert time.monotonic() < deadline, seen
+            time.sleep(0.05)
+        refused = ann.post("/tasks/", json=WISH)
+        assert (refused.status_code, refused.json()["code"]) == (429, "Busy")
+        assert "5 pieces of work wait for video_processor" in refused.json()["detail"]
+
+
 def test_below_the_limit_and_without_one_work_is_taken(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
