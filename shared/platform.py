@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from shared.bus.port import Broker, EventBus
+from shared.progress.live import Live
 from shared.progress.news import News
 from shared.serving.port import ModelServer
 from shared.settings import Settings
@@ -29,4 +30,5 @@ class Platform:
     storage: Storage
     celery: Celery
     news: News
+    live: Live
     model_server: Callable[[], ModelServer]  # connects on first use, then the same one

@@ -32,6 +32,7 @@ from shared.db.engine import open_engine, readers, writers
 from shared.errors import BadInput
 from shared.pipelines import atlas
 from shared.platform import Platform
+from shared.progress.live import Live, NothingLive
 from shared.progress.news import DatabaseNews, News
 from shared.serving.port import ModelServer
 from shared.settings import Settings
@@ -56,6 +57,7 @@ def build(settings: Settings, service: str | None = None) -> Platform:
         storage=_storage(settings),
         celery=celery,
         news=news,
+        live=_live(settings),
         model_server=_once(lambda: _model_server(settings)),
     )
 
@@ -217,13 +219,23 @@ def _broker(settings: Settings) -> Broker:
 # --- who watches ---------------------------------------------------------------------------------
 
 
+_REDIS = {"redis": "shared.progress.redis_", "rediss": "shared.progress.redis_"}
+
+
 def _news(settings: Settings, reads: sessionmaker[Session]) -> News:
     if not settings.cache:
         return DatabaseNews(reads)
-    known = {"redis": "shared.progress.redis_news:RedisNews"}
-    known["rediss"] = known["redis"]
-    news: News = _adapter(known[_scheme(settings.cache, known, "Cache")])(settings.cache, reads)
+    family = _REDIS[_scheme(settings.cache, _REDIS, "Cache")]
+    news: News = _adapter(f"{family}news:RedisNews")(settings.cache, reads)
     return news
+
+
+def _live(settings: Settings) -> Live:
+    if not settings.cache:
+        return NothingLive()
+    family = _REDIS[_scheme(settings.cache, _REDIS, "Cache")]
+    live: Live = _adapter(f"{family}live:RedisLive")(settings.cache)
+    return live
 
 
 # --- files and models --------------------------------------------------------------------------

@@ -189,9 +189,10 @@ class Mesh:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_S
+        key = {"Authorization": f"Bearer {self.key}"}
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/health", headers=key, timeout=5).status_code == 200:
                     return
             time.sleep(0.1)
         raise Unavailable(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import health as machine
-from services.api_gateway import repository, stream, uploads, uploads_api
+from services.api_gateway import live, repository, stream, uploads, uploads_api
 from services.api_gateway.errors import Degraded, NotReady, NotSubmittable
 from services.api_gateway.schemas import (
     HealthView,
@@ -232,7 +232,8 @@ def status(platform: InPlatform, caller: InCaller, task_id: str) -> Response:
         found = repository.status(session, task_id)
     if found is None or not caller.may_see(found[0]):
         raise no_task(task_id)
-    return Response(found[1].model_dump_json(), media_type="application/json")
+    view = live.fresher(found[1], platform.live.of([task_id]).get(task_id, {}))
+    return Response(view.model_dump_json(), media_type="application/json")
 
 
 @router.get(
@@ -276,7 +277,10 @@ def health(platform: InPlatform, caller: InCaller, request: Request) -> Any:
 
 @router.get("/health/ready", tags=["health"])
 def ready(platform: InPlatform) -> Readiness:
-    """Whether every dependency answers, else 503; needs no key, tells nothing else."""
-    if machine.health(platform).status != "ok":
+    """Whether this gateway can serve, else 503; needs no key, tells nothing else.
+
+    It cannot without the database. What else is away holds up work, not requests: `GET /health`.
+    """
+    if not machine.can_serve(platform):
         raise NotReady
     return Readiness(ready=True)

@@ -48,6 +48,11 @@ def health(platform: Platform) -> HealthView:
     )
 
 
+def can_serve(platform: Platform) -> bool:
+    """Whether the database answers: tasks are accepted, and told about, with it alone."""
+    return _ask(lambda: _parked(platform)) == "ok"
+
+
 def _parked(platform: Platform) -> dict[str, int]:
     """Messages that wait for a decision, by queue."""
     with platform.reads() as session:

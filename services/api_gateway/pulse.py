@@ -32,6 +32,7 @@ class Seen:
 
     events: Sequence[tuple[int, bytes]]
     farewell: bytes | None  # what ends the stream, once the task has ended
+    live: bytes = b""  # figures that are not stored yet, for those who have not just got them
 
 
 Look = Callable[[Mapping[str, int]], Mapping[str, Seen]]
@@ -48,6 +49,7 @@ class Reader:
         self._waiting: deque[bytes] = deque()
         self._woken = asyncio.Event()
         self._ended = False
+        self._live = b""
 
     def give(self, seen: Seen) -> None:
         """Take what is new of it."""
@@ -61,6 +63,10 @@ class Reader:
                 return
             self._waiting.append(text)
             self.position = number
+            self._woken.set()
+        if seen.live not in {b"", self._live} and seen.farewell is None:
+            self._live = seen.live
+            self._waiting.append(seen.live)
             self._woken.set()
         if seen.farewell is not None:
             self._waiting.append(seen.farewell)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sse_starlette import ServerSentEvent
 
-from services.api_gateway import repository
+from services.api_gateway import live, repository
 from services.api_gateway.pulse import Pulse, Seen
 from shared.platform import Platform
 
@@ -33,7 +33,12 @@ def pulse(platform: Platform) -> Pulse:
     def look(positions: Mapping[str, int]) -> Mapping[str, Seen]:
         with platform.reads() as session:
             found = repository.events_after(session, positions)
-        return {task_id: _seen(task_id, *events) for task_id, events in found.items()}
+            going_on = [task_id for task_id, (_, ended) in found.items() if not ended]
+            shown = live.of_running(session, platform.live.of(going_on))
+        return {
+            task_id: _seen(task_id, *events, live.rendered(task_id, shown.get(task_id, {})))
+            for task_id, events in found.items()
+        }
 
     return Pulse(platform.news.since, look)
 
@@ -48,9 +53,10 @@ async def task_events(news: Pulse, task_id: str, position: int) -> AsyncIterator
                 news.look_at({task_id})
 
 
-def _seen(task_id: str, events: Sequence[Any], ended: bool) -> Seen:
+def _seen(task_id: str, events: Sequence[Any], ended: bool, figures: bytes) -> Seen:
     farewell = ServerSentEvent(event="end", data=json.dumps({"task_id": task_id})).encode()
-    return Seen([(event.id, _rendered(event)) for event in events], farewell if ended else None)
+    stored = [(event.id, _rendered(event)) for event in events]
+    return Seen(stored, farewell if ended else None, figures)
 
 
 def _rendered(event: Any) -> bytes:

@@ -24,13 +24,14 @@ from shared.telemetry.table import CLOCK_ROUNDS
 LOOK_EVERY_S = 0.02  # into the outbox: the gateway leaves its events to us, and somebody waits
 ROUND_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
+LOOK_BACK_EVERY_S = 300.0
 FORGET_EVERY_S = 3600.0
 logger = structlog.get_logger()
 
 
 def run(platform: Platform, stopped: threading.Event) -> None:
     """Relay and sweep until `stopped`."""
-    rounded = swept = forgotten = 0.0
+    rounded = swept = looked_back = forgotten = 0.0
     while not stopped.wait(LOOK_EVERY_S):
         try:
             platform.bus.relay()
@@ -40,6 +41,9 @@ def run(platform: Platform, stopped: threading.Event) -> None:
             if rounded - swept >= SWEEP_EVERY_S:
                 swept = rounded
                 sweeper.sweep(platform)
+            if rounded - looked_back >= LOOK_BACK_EVERY_S:
+                looked_back = rounded
+                sweeper.look_far_back(platform)
             if rounded - forgotten >= FORGET_EVERY_S:
                 forgotten = rounded
                 sweeper.forget_old(platform)

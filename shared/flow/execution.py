@@ -151,6 +151,7 @@ def _execute(
         weights=step.weights(),
         every_s=platform.settings.worker.report_every_s,
         lease_s=lease_s,
+        live=platform.live,
     )
     began = time.monotonic()
     try:

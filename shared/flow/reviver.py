@@ -29,14 +29,18 @@ from shared.telemetry import tracing
 STALLED = timedelta(seconds=10)
 AGAIN = timedelta(seconds=60)  # when sending it once more has not moved it
 UNANSWERED = timedelta(seconds=30)  # a request event that nobody has taken although all are taken
-LOOK_BACK = timedelta(hours=1)
+LOOK_BACK = timedelta(minutes=10)
 AT_ONCE = 100
 MOST = 5000
 log = structlog.get_logger()
 
 
-def revive(platform: Platform) -> int:
-    """Send the rest of every step that stands still; how many there were."""
+def revive(platform: Platform, back: timedelta = LOOK_BACK) -> int:
+    """Send the rest of every step that stands still; how many there were.
+
+    `back`: how old a request may be that the broker has lost; all that the outbox keeps is asked
+    for now and then, because it is many rows.
+    """
     pending = {load.name: load.pending for load in platform.broker.loads()}
     revived = 0
     for service in atlas.services():
@@ -46,7 +50,7 @@ def revive(platform: Platform) -> int:
         for run_id in stalled:
             revived += _send_rest(platform, run_id)
         if pending.get(f"{named(service)}.events", 1) == 0:
-            revived += _ask_again(platform, service)
+            revived += _ask_again(platform, service, back)
     return revived
 
 
@@ -155,7 +159,7 @@ def _send_rest(platform: Platform, run_id: int) -> bool:
     return bool(remaining)
 
 
-def _ask_again(platform: Platform, service: str) -> int:
+def _ask_again(platform: Platform, service: str, back: timedelta) -> int:
     """Request events that were sent, and that nobody took, are sent again by the relay."""
     requests = {
         step.on.name: step.name
@@ -171,7 +175,7 @@ def _ask_again(platform: Platform, service: str) -> int:
             .join(StepRun, StepRun.task_id == Outgoing.task_id)
             .where(
                 Outgoing.published_at < at - UNANSWERED,
-                Outgoing.published_at > at - LOOK_BACK,
+                Outgoing.published_at > at - back,
                 Outgoing.name.in_(list(requests)),
                 StepRun.service == service,
                 StepRun.state == State.PENDING,

@@ -82,6 +82,12 @@ def revoke(
     platform.celery.control.revoke(ids, terminate=terminate, signal="SIGTERM")
 
 
+def look_far_back(platform: Platform) -> None:
+    """What takes longer than a sweep: requests lost as long ago as the outbox knows, and queues."""
+    reviver.revive(platform, KEEP_SENT)
+    platform.broker.apply()  # a broker that lost its disk has lost them too
+
+
 def forget_old(platform: Platform) -> None:
     """Delete sent outbox rows, old inbox rows, and what interrupted uploads left."""
     leftovers.remove(platform)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -18,8 +21,10 @@ from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
 from shared.db.outage import outage
 from shared.errors import Cancelled
+from shared.progress.live import Live, NothingLive
 from shared.telemetry.table import EPOCHS
 
+STORE_EVERY_S = 5.0  # what watchers see live is stored for those who come later
 log = structlog.get_logger()
 
 
@@ -39,8 +44,11 @@ class StoredReport:
         weights: dict[str, float],
         every_s: float,
         lease_s: float,
+        live: Live | None = None,
     ) -> None:
         self._sessions = sessions
+        self._live = live or NothingLive()
+        self._stored_at = -math.inf
         self._step_run_id = step_run_id
         self._token = token
         self._task = task
@@ -58,7 +66,7 @@ class StoredReport:
                 return
             self._last = time.monotonic()
             try:
-                self._store(min(max(fraction, 0.0), 1.0), message, figures)
+                self._tell(min(max(fraction, 0.0), 1.0), message, figures)
             except DBAPIError as error:  # the work can go on; only watchers are a little behind
                 if outage(error) is None:
                     raise
@@ -71,14 +79,47 @@ class StoredReport:
             if work is not None and work.held_until is not None:
                 work.held_until = now() + timedelta(seconds=self._lease_s)
 
+    def _tell(self, fraction: float, message: str, figures: dict[str, float]) -> None:
+        """Show it live and store it now and then; store it each time where nothing is live."""
+        lately = time.monotonic() - self._stored_at < STORE_EVERY_S
+        if (
+            lately
+            and fraction < 1.0
+            and "epoch" not in figures
+            and self._show(fraction, message, figures)
+        ):
+            return
+        self._store(fraction, message, figures)
+        self._stored_at = time.monotonic()
+
+    def _show(self, fraction: float, message: str, figures: dict[str, float]) -> bool:
+        if isinstance(self._live, NothingLive):
+            return False
+        with self._sessions() as session:
+            run, _ = self._current(session)
+            note = {
+                "progress": step_progress(
+                    Direct(session.connection()), run.id, self._weights, {self._task: fraction}
+                ),
+                "message": message or run.message,
+                "figures": {**run.figures, **figures},
+                "attempt": run.attempt,
+            }
+            return self._live.show(run.task_id, run.name, note)
+
+    def _current(self, session: Session) -> tuple[StepRun, Task]:
+        """The step run and its task; raises `Cancelled` when the work is not wanted any more."""
+        run = session.get_one(StepRun, self._step_run_id)
+        task = session.get_one(Task, run.task_id)
+        if task.cancel_requested_at is not None:
+            raise Cancelled(f"Task {task.id} was cancelled.")
+        if run.token != self._token or run.state != "RUNNING":  # overdue, or given up
+            raise Cancelled(f"Step {run.name} of task {task.id} has ended without this work.")
+        return run, task
+
     def _store(self, fraction: float, message: str, figures: dict[str, float]) -> None:
         with self._sessions.begin() as session:
-            run = session.get_one(StepRun, self._step_run_id)
-            task = session.get_one(Task, run.task_id)
-            if task.cancel_requested_at is not None:
-                raise Cancelled(f"Task {task.id} was cancelled.")
-            if run.token != self._token or run.state != "RUNNING":  # overdue, or given up
-                raise Cancelled(f"Step {run.name} of task {task.id} has ended without this work.")
+            run, task = self._current(session)
             work = session.get_one(WorkRun, (run.id, self._task))
             work.progress = fraction
             work.held_until = now() + timedelta(seconds=self._lease_s)
@@ -130,10 +171,16 @@ _TELL = Prepared(
 )
 
 
-def step_progress(direct: Direct, step_run_id: int, weights: dict[str, float]) -> float:
-    """The weighted mean of the tasks' own progress, 0..1."""
+def step_progress(
+    direct: Direct,
+    step_run_id: int,
+    weights: dict[str, float],
+    newer: Mapping[str, float] = MappingProxyType({}),
+) -> float:
+    """The weighted mean of the tasks' own progress, 0..1; `newer` than what is stored, by task."""
     rows = direct.run(_PARTS, run=step_run_id).all
-    done = sum(weights.get(row.task, 0.0) * row.progress for row in rows)
+    parts = {**{row.task: row.progress for row in rows}, **newer}
+    done = sum(weights.get(task, 0.0) * progress for task, progress in parts.items())
     return round(done / (sum(weights.values()) or 1.0), 4)
 
 

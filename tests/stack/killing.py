@@ -138,7 +138,7 @@ def wait_until_ready(client: Client) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            client.call("GET", "/health/ready")
+            client.call("GET", "/health")
         except (Unavailable, Refused):
             assert time.monotonic() < deadline
             time.sleep(0.1)
