@@ -34,6 +34,7 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.progress.live import Live, NothingLive
 from shared.progress.news import DatabaseNews, News
+from shared.redaction import without_secrets
 from shared.serving.port import ModelServer
 from shared.settings import Settings
 from shared.storage.port import Storage
@@ -65,7 +66,8 @@ def build(settings: Settings, service: str | None = None) -> Platform:
 def _scheme(url: str, known: dict[str, Any], what: str) -> str:
     scheme = urlsplit(url).scheme
     if scheme not in known:
-        raise BadInput(f"{what} {url!r}: scheme {scheme!r} is not one of {', '.join(known)}.")
+        shown = without_secrets(url)
+        raise BadInput(f"{what} {shown!r}: scheme {scheme!r} is not one of {', '.join(known)}.")
     return scheme
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -12,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.db.models import ApiKey, Task, User, now
@@ -125,7 +127,10 @@ def revoke_keys(session: Session, user: User) -> int:
 
 
 def first_key(platform: Platform) -> str:
-    """The key of the first user, made at the first start and kept in the data folder (mode 600)."""
+    """The key of the first user, made at the first start and kept in the data folder (mode 600).
+
+    One that is lost is made anew: whoever starts the mesh here may read this folder anyway.
+    """
     path: Path = platform.settings.data_dir / KEY_FILE
     with platform.sessions.begin() as session:
         admin = session.scalar(select(User).where(User.role == "admin").order_by(User.created_at))
@@ -147,6 +152,24 @@ def first_key(platform: Platform) -> str:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(key + "\n")
         return key
+
+
+def ensure_first_key(platform: Platform) -> None:
+    """See that somebody has a key to a gateway of a cluster; does nothing once any admin has one.
+
+    Gateways come and go, and their folders with them: each would leave a key behind. Several may
+    start at once; whoever comes second finds the name taken.
+    """
+    with platform.reads() as session:
+        held = session.scalar(
+            select(ApiKey.id)
+            .join(User, User.id == ApiKey.user_id)
+            .where(User.role == "admin", ApiKey.revoked_at.is_(None))
+            .limit(1)
+        )
+    if held is None:
+        with contextlib.suppress(IntegrityError):
+            first_key(platform)
 
 
 def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:

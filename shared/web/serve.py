@@ -12,7 +12,7 @@ from shared.db import migrate
 from shared.settings import Settings
 from shared.telemetry import tracing
 from shared.telemetry.process import watch
-from shared.web.access import first_key
+from shared.web.access import ensure_first_key
 from shared.web.app import create_app
 
 SERVER: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}
@@ -27,7 +27,7 @@ def main(services: list[str]) -> None:
     platform = wiring.build(settings)
     platform.bus.leave_to_relay()
     migrate.upgrade(platform.engine)
-    first_key(platform)
+    ensure_first_key(platform)
     uvicorn.run(
         create_app(platform, services),
         host=settings.gateway.host,

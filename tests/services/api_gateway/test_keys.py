@@ -6,6 +6,7 @@ import hashlib
 import re
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,10 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
 
+from shared import wiring
+from shared.db import migrate
 from shared.db.models import ApiKey
+from shared.settings import Settings
 from shared.web import access, rate
 from shared.web.gate import MAX_BODY_BYTES, OPEN
 from tests.shared.web.door import VIDEO_URL, Door
@@ -284,3 +288,31 @@ def test_the_password_of_a_url_is_shown_to_nobody(door, ann, admin) -> None:
     assert "hunter2" not in refused.text
     with door.platform.reads() as session:  # the worker needs it
         assert "hunter2" in session.get_one(access.Task, task_id).options["file_path"]
+
+
+def keys(door: Door) -> int:
+    with door.platform.reads() as session:
+        return session.query(access.ApiKey).count()
+
+
+def test_a_gateway_that_starts_on_another_machine_leaves_no_key_behind(tmp_path: Path) -> None:
+    with Door.opened(tmp_path) as door:
+        before = keys(door)
+        (tmp_path / access.KEY_FILE).unlink()
+        access.ensure_first_key(door.platform)
+        assert keys(door) == before
+        assert not (tmp_path / access.KEY_FILE).exists()
+
+
+def test_gateways_that_start_together_make_one_key(postgres_url: str, tmp_path: Path) -> None:
+    made = [
+        wiring.build(Settings(data_dir=tmp_path / str(n), database=postgres_url)) for n in range(4)
+    ]
+    migrate.upgrade(made[0].engine)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(access.ensure_first_key, made))
+    with made[0].reads() as session:
+        assert session.query(access.ApiKey).count() == 1
+    assert len(list(tmp_path.glob(f"*/{access.KEY_FILE}"))) == 1
+    for platform in made:
+        platform.engine.dispose()
