@@ -54,6 +54,7 @@ class PartFile:
         self.target = target
         self.path = target.with_name(target.name + ".part")
         self.record = target.with_name(target.name + ".part.json")
+        self._scratch = target.with_name(target.name + ".part.new")
         self.origin = Origin(key_of(url))
         self.offset = 0
         self.resumed_from = 0
@@ -105,8 +106,14 @@ class PartFile:
                 f"{self.target.name} needs {total - self.offset:,} bytes and the disk has {max(free, 0):,} to "
                 "spare. Free some space, then retry the step; the part already here is kept."
             )
+        if origin != self.origin:
+            self._note(origin)
+
+    def _note(self, origin: Origin) -> None:
+        """Write the record in one piece: whoever dies at it leaves the part as good as it was."""
         self.origin = origin
-        self.record.write_text(json.dumps(asdict(origin)))
+        self._scratch.write_text(json.dumps(asdict(origin)))
+        self._scratch.replace(self.record)
 
     def write(self, chunk: bytes) -> None:
         """Append; over the limit it raises `TooLarge` and drops the part."""
@@ -143,6 +150,7 @@ class PartFile:
         self._file.close()
         self.path.replace(self.target)
         self.record.unlink(missing_ok=True)
+        self._scratch.unlink(missing_ok=True)
         return SourceInfo(
             bytes=self.offset,
             sha256=self._digest.hexdigest(),
