@@ -36,6 +36,9 @@ MULTIPART_BYTES = 16 << 20  # larger files go up in parts of this size, several 
 PARTS_IN_FLIGHT = 4
 DELETES_IN_FLIGHT = 8
 OPTIONS = {"endpoint", "link_endpoint", "region"}
+NOWHERE = (
+    "none"  # as `link_endpoint`: browsers do not reach the server, the gateway serves its files
+)
 
 
 class S3Storage:
@@ -69,10 +72,10 @@ class S3Storage:
             return connect(address, region, access_key, secret_key)
 
         self._client = client(endpoint)
-        self._link_client = client(link_endpoint) if link_endpoint else self._client
-        self._direct = DirectUploads(
-            self._client, self._link_client, bucket, self.prefix, self._where
-        )
+        self._gives_links = link_endpoint != NOWHERE
+        other = link_endpoint if self._gives_links else None
+        links = self._link_client = client(other) if other else self._client
+        self._direct = DirectUploads(self._client, links, bucket, self.prefix, self._where)
         self._transfer = TransferConfig(
             multipart_threshold=MULTIPART_BYTES,
             multipart_chunksize=MULTIPART_BYTES,
@@ -221,17 +224,15 @@ class S3Storage:
         require_life(expires_s)
         if not self.exists(key):
             raise self._missing(key)
+        asked = {"Bucket": self.bucket, "Key": self.prefix + key}
         with answers(self._where):
-            return self._link_client.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": self.bucket, "Key": self.prefix + key},
-                ExpiresIn=expires_s,
-            )
+            link = self._link_client.generate_presigned_url("get_object", asked, expires_s)
+        return link if self._gives_links else None
 
     def upload_link(self, announced: Announced, expires_s: int = 3600) -> UploadLink | None:
         """A presigned PUT."""
         checked_key(announced.key)
-        return self._direct.link(announced, expires_s)
+        return self._direct.link(announced, expires_s) if self._gives_links else None
 
     def receive(self, announced: Announced) -> Stored:
         """The checksum that the server kept, or else one reading; then a copy inside the bucket."""

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from shared.errors import BadInput, Invalid, NotFound, Terminal, Unavailable
 from shared.settings import Settings
+from shared.storage.port import Announced
 from shared.storage.s3 import MULTIPART_BYTES, S3Storage
 from tests.contracts.storage import StorageContract, put
 
@@ -152,6 +153,19 @@ class TestS3Storage(StorageContract):
         assert "a-secret-key" not in link
         with pytest.raises(Invalid, match="lives between"):
             storage.link("outputs/1/results.csv", 10**9)
+
+    def test_a_server_that_no_browser_reaches_gives_no_links(
+        self, bucket: str, endpoint: str, tmp_path: Path
+    ):
+        storage = S3Storage.from_url(
+            f"s3://{bucket}?endpoint={endpoint}&link_endpoint=none", work=tmp_path / "w", **KEYS
+        )
+        put(storage, "outputs/1/results.csv", b"x")
+        assert storage.link("outputs/1/results.csv") is None
+        announced = Announced("uploads/1/a.mp4", 1, "0" * 64, "video/mp4")
+        assert storage.upload_link(announced) is None
+        with pytest.raises(NotFound):
+            storage.link("outputs/1/absent.csv")
 
 
 def test_a_missing_bucket_is_said(endpoint: str, tmp_path: Path):
