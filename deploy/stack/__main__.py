@@ -113,7 +113,17 @@ def _try(url: str, key: str, video: Path | None, console: Console) -> str:
         task = watch(client, task_id, console)
         console.print()
         print_task(console, task)
+        if task["state"] == "SUCCEEDED":
+            _fetch(client, task_id, console)
     return str(task["state"])
+
+
+def _fetch(client: Client, task_id: str, console: Console) -> None:
+    """A result, by the way that a browser takes: from the gateway, or where it points to."""
+    path = f"/tasks/{task_id}/outputs/results.json"
+    results = client.call("GET", path, follow_redirects=True)
+    boxes = sum(len(frame["detections"]) for frame in results["frames"])
+    console.print(f"fetched results.json: {boxes} boxes on {len(results['frames'])} frames")
 
 
 def _arena(console: Console) -> Path:
