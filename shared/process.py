@@ -8,8 +8,10 @@ asks about: a container cannot see whether a process of another one lives.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from functools import cache
@@ -69,6 +71,13 @@ def alive(owner: str) -> bool:
     """Whether the process that `this_process` named so still runs."""
     pid, _, start = owner.partition(":")
     return owner == this_process() or start_of(int(pid)) == start
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files and sockets as it may; many systems begin with 1024."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):  # macOS names more than it grants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def die_with(parent: int, how: signal.Signals = signal.SIGKILL) -> None:

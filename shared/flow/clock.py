@@ -21,7 +21,9 @@ from shared.telemetry import tracing
 from shared.telemetry.process import watch
 from shared.telemetry.table import CLOCK_ROUNDS
 
-LOOK_EVERY_S = 0.02  # into the outbox: the gateway leaves its events to us, and somebody waits
+LOOK_EVERY_S = 0.1  # into the outbox: the gateway leaves its events to us, and somebody waits
+LOOK_AGAIN_S = 0.02  # where there was something a moment ago there is more
+MOMENT_S = 2.0
 ROUND_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
 LOOK_BACK_EVERY_S = 300.0
@@ -31,10 +33,11 @@ logger = structlog.get_logger()
 
 def run(platform: Platform, stopped: threading.Event) -> None:
     """Relay and sweep until `stopped`."""
-    rounded = swept = looked_back = forgotten = 0.0
-    while not stopped.wait(LOOK_EVERY_S):
+    rounded = swept = looked_back = forgotten = sent = 0.0
+    while not stopped.wait(LOOK_AGAIN_S if time.monotonic() - sent < MOMENT_S else LOOK_EVERY_S):
         try:
-            platform.bus.relay()
+            if platform.bus.relay():
+                sent = time.monotonic()
             if time.monotonic() - rounded < ROUND_EVERY_S:
                 continue
             rounded = time.monotonic()

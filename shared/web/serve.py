@@ -9,6 +9,7 @@ import uvicorn
 
 from shared import log, wiring
 from shared.db import migrate
+from shared.process import allow_many_files
 from shared.settings import Settings
 from shared.telemetry import tracing
 from shared.telemetry.process import watch
@@ -26,6 +27,7 @@ def main(services: list[str]) -> None:
     watch(settings, services[0])
     platform = wiring.build(settings)
     platform.bus.leave_to_relay()
+    allow_many_files()  # one for each open stream
     migrate.upgrade(platform.engine)
     ensure_first_key(platform)
     uvicorn.run(

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    against_prefect,
     analysis,
     extraction,
     gateway,
@@ -35,6 +36,7 @@ BENCHES: dict[str, Bench] = {
     "gateway": gateway.measure,
     "streams": streams.measure,
     "upload": upload.measure,
+    "prefect": against_prefect.measure,
     "analysis": analysis.measure_speed,
     "memory": analysis.measure_memory,
     "extraction": extraction.measure,
@@ -49,12 +51,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="rounds of each side, for every row")
     parser.add_argument("--only", nargs="+", choices=BENCHES, metavar="NAME", help=str([*BENCHES]))
     parser.add_argument("--quick", action="store_true", help="a look; the page is not written")
+    parser.add_argument("--prefect", action="store_true", help="also against Prefect (large)")
     given = parser.parse_args()
+    usual = [name for name in BENCHES if given.prefect or name != "prefect"]
     about, begun = page.machine(), time.monotonic()
     os.environ.setdefault("YOLO_OFFLINE", "1")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for name in given.only or BENCHES:
+        for name in given.only or usual:
             rows += _measured(name, Path(folder), Effort(given.quick, given.rounds))
     minutes = (time.monotonic() - begun) / 60
     _print(rows)

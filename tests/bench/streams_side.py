@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.process import allow_many_files
 from tests.bench import load
 
 OPENING = 64  # at once
@@ -29,8 +29,7 @@ def follow_all(port: int, key: str, task_ids: Sequence[str], opened: Path) -> li
 
     Every tenth closes its connection after the second event and goes on by Last-Event-ID.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many_files()
     return asyncio.run(_follow_all(port, key, task_ids, opened))
 
 

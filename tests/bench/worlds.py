@@ -25,7 +25,7 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0  # the machine may be loaded
 UNLIMITED = {"gateway__requests_per_minute": "1000000000", "gateway__max_queue_depth": "1000000000"}
 """The limits are counted, and never reached."""
 
@@ -101,12 +101,16 @@ def gateway(folder: Path, world: World, **more: str) -> Iterator[Gateway]:
 
 @contextmanager
 def running(
-    argv: list[str], env: dict[str, str], log: Path, port: int | None = None
+    argv: list[str],
+    env: dict[str, str],
+    log: Path,
+    port: int | None = None,
+    python: Path = Path(sys.executable),
 ) -> Iterator[psutil.Process]:
     """A Python process, until the end of the block; waited for until it serves HTTP on `port`."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, *argv], cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file
+            [str(python), *argv], cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file
         )
     try:
         deadline = time.monotonic() + PATIENCE_S

@@ -59,6 +59,17 @@ def test_an_event_travels_with_the_commit(platform: Platform) -> None:
     assert rows(platform)[0].published_at is not None
 
 
+def test_who_leaves_it_to_the_relay_only_stores(platform: Platform) -> None:
+    platform.bus.leave_to_relay()
+    with platform.sessions.begin() as session:
+        platform.bus.publish(event(), session)
+        platform.bus.publish(event(), session)
+    assert waiting(platform) == 0
+    assert platform.bus.relay() == 2  # at once: nobody else is about to send them
+    assert waiting(platform) == 2
+    assert platform.bus.relay() == 0
+
+
 def test_a_rolled_back_event_never_existed(platform: Platform) -> None:
     with pytest.raises(RuntimeError, match="no"), platform.sessions.begin() as session:
         platform.bus.publish(event(), session)
