@@ -59,8 +59,8 @@ def _keep(platform: Platform, message: ParkedMessage) -> None:
         return
     body = _decoded(message.content)
     ref = _ref(body)
-    name = str(message.headers.get("event") or message.headers.get("task") or "unknown")
-    task_id = ref.get("task_id") if ref else _task_of(body)
+    name = _storable(message.headers.get("event") or message.headers.get("task") or "unknown")
+    task_id = _storable(ref.get("task_id") if ref else _task_of(body))
     with platform.sessions.begin() as session:
         if session.scalar(select(Parked.id).where(Parked.key == message.key)) is not None:
             return
@@ -68,11 +68,11 @@ def _keep(platform: Platform, message: ParkedMessage) -> None:
             Parked(
                 key=message.key,
                 queue=message.queue,
-                name=name[:255],
+                name=str(name)[:255],
                 task_id=task_id,
-                headers=message.headers,
-                properties=message.properties,
-                content=message.content,
+                headers=_storable(message.headers),
+                properties=_storable(message.properties),
+                content=_storable(message.content),
                 reason=message.reason,
                 deliveries=message.deliveries,
             )
@@ -84,6 +84,20 @@ def _keep(platform: Platform, message: ParkedMessage) -> None:
         elif "event" in message.headers and task_id is not None:
             _fail_step(session, platform, task_id, name, error)
     log.error("flow.parked", queue=message.queue, name=name, reason=message.reason)
+
+
+def _storable(value: Any) -> Any:
+    """`value` as every database takes it; one message that none takes would hold up all others.
+
+    PostgreSQL stores no NUL, and AMQP's headers may hold moments and bytes.
+    """
+    if isinstance(value, dict):
+        return {_storable(str(name)): _storable(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_storable(held) for held in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _fail_work(
@@ -203,7 +217,7 @@ def _ref(body: Any) -> dict[str, Any] | None:
     if not (isinstance(body, list) and len(body) > 1 and isinstance(body[1], dict)):
         return None
     ref = body[1].get("ref")
-    return ref if isinstance(ref, dict) and "step_run_id" in ref else None
+    return ref if isinstance(ref, dict) and isinstance(ref.get("step_run_id"), int) else None
 
 
 def _task_of(body: Any) -> str | None:
