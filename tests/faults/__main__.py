@@ -20,7 +20,7 @@ NAMES = {"embedded": "embedded", "servers": "RabbitMQ + PostgreSQL + Redis"}
 SETTLED_S = 60.0
 
 
-def run(wiring: str, folder: Path, *, tasks: int, seed: int, longest_s: float = 520.0) -> Report:
+def run(wiring: str, folder: Path, *, tasks: int, seed: int, longest_s: float = 1200.0) -> Report:
     """One storm on a mesh of its own."""
     servers = Servers(folder / "servers").start() if wiring == "servers" else None
     try:
