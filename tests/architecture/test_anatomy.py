@@ -22,7 +22,14 @@ from tests.architecture.source import ROOT, Module, modules
 SERVICES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "__init__.py").exists())
 ANATOMY = {"__init__", "api", "schemas", "tasks", "repository", "errors"}
 MORE = {
-    "api_gateway": {"health", "live", "pulse", "stream", "uploads", "uploads_api"},  # what its routes call
+    "api_gateway": {
+        "health",
+        "live",
+        "pulse",
+        "stream",
+        "uploads",
+        "uploads_api",
+    },  # what its routes call
     "model_deployer": {"install"},  # run by the launcher: the shipped model and those of before
     "notification": {  # which event is which news, how it is said; what is due, and who sends it
         *("news", "templates", "deliveries", "sender", "webhooks", "trials"),
