@@ -30,6 +30,7 @@ from services.api_gateway.schemas import (
     TaskPage,
     TaskView,
 )
+from shared.db.direct import reading
 from shared.errors import Invalid, NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
@@ -45,8 +46,8 @@ from shared.web.pressure import InPressure, Pressure
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 
-SUBMITTING = 4
-"""Threads that submit tasks: more of them only take the interpreter from each other."""
+THREADS = 4
+"""That submit tasks, and that look at them: more only take the interpreter from each other."""
 
 
 @contextlib.asynccontextmanager
@@ -55,7 +56,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder = app.state.platform.storage.local("uploads/new").parent
     await asyncio.to_thread(uploads.forget_broken, folder)
     machine.prime()
-    app.state.submitting = CapacityLimiter(SUBMITTING)
+    app.state.submitting, app.state.looking = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
     app.state.pulse = stream.pulse(app.state.platform)
     yield
 
@@ -226,14 +227,20 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
 @router.get(
     "/status/{task_id}", tags=["status"], response_model=StatusView, responses=responses(404)
 )
-def status(platform: InPlatform, caller: InCaller, task_id: str) -> Response:
+async def status(
+    request: Request, platform: InPlatform, caller: InCaller, task_id: str
+) -> Response:
     """Every step with its state, progress, times and message."""
-    with platform.reads() as session:
-        found = repository.status(session, task_id)
+    found = await run_sync(_status, platform, task_id, limiter=request.app.state.looking)
     if found is None or not caller.may_see(found[0]):
         raise no_task(task_id)
     view = live.fresher(found[1], platform.live.of([task_id]).get(task_id, {}))
     return Response(view.model_dump_json(), media_type="application/json")
+
+
+def _status(platform: Platform, task_id: str) -> tuple[str, StatusView] | None:
+    with reading(platform.engine) as direct:
+        return repository.status(direct, task_id)
 
 
 @router.get(

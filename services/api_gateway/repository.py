@@ -218,9 +218,9 @@ _STATUS = Prepared(
 )
 
 
-def status(session: Session, task_id: str) -> tuple[str, StatusView] | None:
+def status(direct: Direct, task_id: str) -> tuple[str, StatusView] | None:
     """Whose a task is and how far, in one query without objects: it is what is asked most often."""
-    rows = Direct(session.connection()).run(_STATUS, task=task_id).all
+    rows = direct.run(_STATUS, task=task_id).all
     if not rows:
         return None
     attempts = sorted((r for r in rows if r.name is not None), key=lambda r: r.attempt)

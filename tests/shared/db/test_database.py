@@ -21,6 +21,7 @@ from services.model_inference import repository as inference
 from shared import wiring
 from shared.bus.outbox import first_time
 from shared.db import migrate
+from shared.db.direct import Direct
 from shared.db.engine import open_engine, readers, writers
 from shared.db.models import Incoming, Outgoing, Output, StepRun, Task, TaskEvent, User
 from shared.flow import ledger, sweeper, wishes
@@ -219,7 +220,7 @@ def _ask_the_gateway(session: Session) -> None:
                     session, user_id=user_id, state=state, pipeline=None, after=after, limit=20
                 )
                 repository.views(session, tasks)
-    repository.status(session, "task-00003")
+    repository.status(Direct(session.connection()), "task-00003")
     repository.events_after(session, {"task-00003": 3, "task-00004": 0})
     repository.output(session, "task-00003", "results.csv")
     repository.known_request(session, "user-1", "key-1", None)
