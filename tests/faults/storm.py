@@ -101,8 +101,13 @@ def storm(
     seed: int,
     work_s: float = 0.01,
     longest_s: float = 480.0,
+    apart_s: float = 0.0,
 ) -> Report:
-    """Spread `faults` in random order over the submission of `tasks`; then wait, and count."""
+    """Spread `faults` in random order over the submission of `tasks`; then wait, and count.
+
+    Args:
+        apart_s: rest between two faults; without it some come at the same moment.
+    """
     chance = random.Random(seed)
     order = chance.sample(list(faults), len(faults))
     begun = time.monotonic()
@@ -118,6 +123,7 @@ def storm(
                 time.sleep(0.02)
             happened.append((time.monotonic() - begun, fault.name))
             fault.do(mesh, chance)
+            time.sleep(apart_s)
         last = time.monotonic()
         while submitter.is_alive() or unfinished(mesh):
             _check(mesh, submitter, deadline)

@@ -24,6 +24,7 @@ from tests.faults.report import table
 from tests.faults.storm import storm
 
 SHORT = {"embedded": faults.SHORT_EMBEDDED, "servers": faults.SHORT_SERVERS}
+SUBMITTED = 30
 REQUEST = small_service.SmallMakeRequested.name
 
 
@@ -46,9 +47,9 @@ def mesh(wiring: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smal
 
 
 def test_a_short_storm_loses_nothing(mesh: SmallMesh, wiring: str) -> None:
-    report = storm(mesh, SHORT[wiring], tasks=40, seed=4, longest_s=150)
+    report = storm(mesh, SHORT[wiring], tasks=SUBMITTED, seed=4, longest_s=150, apart_s=1.5)
     assert report.counts.problems == [], table([(wiring, report)])
-    assert report.counts.succeeded + report.counts.failed.total() == 40
+    assert report.counts.succeeded + report.counts.failed.total() == SUBMITTED
 
 
 @pytest.mark.slow
