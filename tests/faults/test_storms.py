@@ -84,6 +84,7 @@ WORK = (
 
 
 def test_poison_is_parked_and_stops_nobody(mesh: SmallMesh) -> None:
+    mesh.wait_until_ready()  # the storm may have ended with the death of the gateway
     before = parked_ids(mesh)
     for content, kind in UNREADABLE.values():
         publish(mesh, EVENTS, REQUEST, content, kind, {"event": REQUEST})
