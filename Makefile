@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
+SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup  # most tests wait for something; two cores are enough
 export YOLO_OFFLINE := 1
 
 .PHONY: help setup demo up stack stack-down test test-all bench faults lint pipelines doctor clean
@@ -32,7 +33,7 @@ stack-down: setup ## remove the containers; VOLUMES=delete also what they have s
 	@$(PY) -m deploy.stack down $(if $(filter delete,$(VOLUMES)),--volumes)
 
 test: setup ## every test but the long ones
-	@$(PY) -m pytest -q -m 'not slow' $(ARGS)
+	@$(PY) -m pytest -q -m 'not slow' $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: setup ## the long ones too
 	@$(PY) -m pytest -q $(ARGS)

@@ -19,6 +19,23 @@ os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
 pytest_plugins = ["tests.servers.fixtures"]
 
+SERVERS = {"rabbitmq", "postgres", "redis_server", "s3_server"}
+IN_BOTH_WORLDS = ("tests/shared/flow/", "tests/shared/bus/", "tests/faults/", "tests/servers/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what must run in one process: servers, and the whole mesh, are started once a process."""
+    whole = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        if item.path in whole or path.startswith(IN_BOTH_WORLDS):
+            group = "servers"
+        elif path.startswith("tests/stack/"):
+            group = "stack"
+        else:
+            group = path
+        item.add_marker(pytest.mark.xdist_group(group))
+
 ROOT = Path(__file__).resolve().parents[1]
 TINY_SIZE = 64  # pixels
 TINY_CLASSES = ("mouse", "fly")

@@ -17,6 +17,16 @@ class RedisResults(RedisBackend):
         """Do not subscribe."""
         del producer, task_id
 
+    def add_pending_result(self, result: Any, *args: Any, **kwargs: Any) -> Any:
+        """Building a chord would subscribe too, and fail while Redis is away."""
+        del args, kwargs
+        return result
+
+    def add_pending_results(self, results: Any, *args: Any, **kwargs: Any) -> Any:
+        """The same for several."""
+        del args, kwargs
+        return results
+
     def on_result_fulfilled(self, result: Any) -> None:
         """There is no subscription to end."""
         del result

@@ -158,6 +158,15 @@ def reading(engine: Engine) -> Iterator[Direct]:
         pooled.close()
 
 
+def alone(engine: Engine, prepared: Prepared, **values: Any) -> Rows:
+    """A transaction of this one statement: on a server one round trip instead of three."""
+    if engine.dialect.name == "sqlite":
+        with transaction(engine) as direct:
+            return direct.run(prepared, **values)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return Direct(connection).run(prepared, **values)
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Direct]:
     """A transaction of its own that writes."""

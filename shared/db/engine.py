@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 30_000
+PING_AFTER_S = 1.0
+_USED_AT = "actverse.used_at"  # in the `info` of a connection
 PAUSES_S = (0.0002,) * 10 + (0.0005,) * 10 + (0.001,) * 10
 
 
@@ -19,13 +23,37 @@ def open_engine(url: str) -> Engine:
     """An engine for `url`; nothing is connected before the first use, so that forks stay clean."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(parsed, pool_size=5, max_overflow=10)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_ping_idle, engine))
+        return engine
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _note_use(driver: Any, record: Any) -> None:
+    del driver
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ping_idle(engine: Engine, driver: Any, record: Any, proxy: object) -> None:
+    """See whether a connection still lives; not when it did a moment ago, for that is a round trip.
+
+    One that dies within that moment fails its statement, as one does that dies in the middle.
+    """
+    del proxy
+    if time.monotonic() - record.info.get(_USED_AT, time.monotonic()) < PING_AFTER_S:
+        return
+    try:
+        alive = engine.dialect.do_ping(driver)
+    except engine.dialect.loaded_dbapi.Error:
+        alive = False
+    if not alive:
+        raise DisconnectionError("The server has closed the connection.")
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

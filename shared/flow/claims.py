@@ -14,13 +14,14 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.db.direct import Direct
+from shared.db.direct import Direct, alone, transaction
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.flow import holder, ledger
-from shared.flow.statements import FINISH, TAKE
+from shared.flow.statements import FINISH, FINISH_LAZILY, TAKE
 from shared.flow.states import ENDED, State
 from shared.pipelines.dsl import Step
 
@@ -73,24 +74,27 @@ class Superseded:
 Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
 
 
-def claim_fresh(direct: Direct, ref: WorkRef, step: Step, task: str, lease_s: float) -> bool:
+def claim_fresh(engine: Engine, ref: WorkRef, step: Step, task: str, lease_s: float) -> bool:
     """Take `task` if nobody ever had it and its step goes on; else change nothing: see `claim`."""
     at = now()
+    values = {
+        "run": ref.step_run_id,
+        "token": ref.token,
+        "work": task,
+        "holder": holder.me(),
+        "until": at + timedelta(seconds=lease_s),
+        "at": at,
+    }
     try:
-        taken = direct.run(
-            TAKE,
-            run=ref.step_run_id,
-            token=ref.token,
-            work=task,
-            holder=holder.me(),
-            until=at + timedelta(seconds=lease_s),
-            at=at,
-        )
+        if task not in step.opening():
+            return alone(engine, TAKE, **values).first is not None
+        with transaction(engine) as direct:
+            taken = direct.run(TAKE, **values).first is not None
+            if taken:
+                ledger.started(direct, ref.step_run_id, step)
+            return taken
     except IntegrityError:  # at this very moment somebody else did
         return False
-    if taken.first and task in step.opening():
-        ledger.started(direct, ref.step_run_id, step)
-    return taken.first is not None
 
 
 def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float) -> Claim:
@@ -133,5 +137,19 @@ def release(session: Session, ref: WorkRef, task: str, delay_s: float) -> None:
 
 def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
     """Store the result; False when the step has gone on without us."""
-    run, at = ref.step_run_id, now()
-    return direct.run(FINISH, run=run, token=ref.token, work=task, result=job, at=at).count == 1
+    return direct.run(FINISH, **_result(ref, task, job)).count == 1
+
+
+def finish_alone(engine: Engine, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
+    """The same of work that is not the step's last, when nothing else is to be stored with it."""
+    return alone(engine, FINISH_LAZILY, **_result(ref, task, job)).count == 1
+
+
+def _result(ref: WorkRef, task: str, job: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": ref.step_run_id,
+        "token": ref.token,
+        "work": task,
+        "result": job,
+        "at": now(),
+    }

@@ -174,23 +174,24 @@ def _ended_well(
     side, run_id = background(platform.settings.worker.lease_s / 3), ref.step_run_id
     if last:
         with platform.sessions.begin() as session:
-            _finish(Direct(session.connection()), ref, task, job)
+            _require(claims.finish(Direct(session.connection()), ref, task, job), task)
             run = ledger.RunKey(run_id, ref.task_id, ref.step, ref.attempt)
             ledger.completed(session, platform.bus, run, step, job)
         side.bar_is_moved(run_id)
         return
     every_s = platform.settings.worker.report_every_s
     due = side.bar_is_due(run_id, every_s)
-    with transaction(platform.engine) as direct:
-        _finish(direct, ref, task, job)
-        if due:
+    if due:
+        with transaction(platform.engine) as direct:
+            _require(claims.finish(direct, ref, task, job), task)
             advance(direct, run_id, step.weights())
-    if not due:
-        side.owe(run_id, every_s, lambda: _advance(platform, run_id, step))
+        return
+    _require(claims.finish_alone(platform.engine, ref, task, job), task)
+    side.owe(run_id, every_s, lambda: _advance(platform, run_id, step))
 
 
-def _finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> None:
-    if not claims.finish(direct, ref, task, job):
+def _require(finished: bool, task: str) -> None:
+    if not finished:
         raise StepEnded(f"{task} was superseded while it ran")
 
 
@@ -201,9 +202,8 @@ def _advance(platform: Platform, step_run_id: int, step: Step) -> None:
 
 def _claim(platform: Platform, ref: WorkRef, step: Step, task: str) -> claims.Claim:
     lease_s = platform.settings.worker.lease_s
-    with transaction(platform.engine) as direct:
-        if claims.claim_fresh(direct, ref, step, task, lease_s):
-            return claims.Taken(tries=1)
+    if claims.claim_fresh(platform.engine, ref, step, task, lease_s):
+        return claims.Taken(tries=1)
     with platform.sessions.begin() as session:
         return claims.claim(session, ref, step, task, lease_s)
 

@@ -23,7 +23,16 @@ from shared.db.models import StepRun, Task, now
 from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
-from shared.flow.statements import BEGIN, BEGIN_TASK, NEWEST, NOTE, OWNER, moving, setting
+from shared.flow.statements import (
+    BEGIN,
+    BEGIN_TASK,
+    CLOSE,
+    NEWEST,
+    NOTE,
+    OWNER,
+    moving,
+    setting,
+)
 from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
@@ -206,6 +215,7 @@ def _conclude(
 ) -> bool:
     if not move(session, run, allowed, State.SUCCEEDED, finished_at=now(), progress=1.0):
         return False
+    Direct(session.connection()).run(CLOSE, run=run.id)
     who = {"task_id": task.id, "user_id": task.user_id}
     event, context = _fact(task, step.outcome, results)
     bus.publish(event, session)

@@ -8,6 +8,7 @@ from sqlalchemy import Table, bindparam, exists, func, insert, literal, or_, sel
 
 from shared.db.base import UtcDateTime, table
 from shared.db.direct import Prepared
+from shared.db.lazy_commit import CommitLazily
 from shared.db.models import StepRun, Task, TaskEvent, WorkRun
 from shared.flow.states import ENDED, State
 
@@ -79,12 +80,13 @@ TAKE = Prepared(
             or_(RUN.c.state == State.QUEUED, RUN.c.state == State.RUNNING),
             *(TASK.c.state != state for state in sorted(ENDED)),
             ~exists().where(WORK.c.step_run_id == RUN.c.id, WORK.c.task == bindparam("work")),
+            CommitLazily(),  # a claim that is forgotten is made again
         ),
         include_defaults=False,
     )
     .returning(WORK.c.tries)
 )
-FINISH = Prepared(
+_FINISH = (
     update(WORK)
     .where(WORK.c.step_run_id == bindparam("run"), WORK.c.task == bindparam("work"), _OURS)
     .values(
@@ -96,6 +98,15 @@ FINISH = Prepared(
         finished_at=bindparam("at"),
     )
 )
+FINISH = Prepared(_FINISH)
+FINISH_LAZILY = Prepared(_FINISH.where(CommitLazily()))
+"""Of work that is not the step's last: what follows it is sent, and what it gave can be made again."""
+CLOSE = Prepared(
+    update(WORK)
+    .where(WORK.c.step_run_id == bindparam("run"), WORK.c.state == State.RUNNING)
+    .values(state=State.SUCCEEDED, progress=1.0, holder=None, held_until=None)
+)
+"""A step has succeeded, and so has all of its work, whatever a server may have forgotten."""
 
 
 @cache

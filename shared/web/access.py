@@ -131,7 +131,7 @@ def first_key(platform: Platform) -> str:
 
     One that is lost is made anew: whoever starts the mesh here may read this folder anyway.
     """
-    path: Path = platform.settings.data_dir / KEY_FILE
+    path = platform.settings.data_dir / KEY_FILE
     with platform.sessions.begin() as session:
         admin = session.scalar(select(User).where(User.role == "admin").order_by(User.created_at))
         if admin is not None and path.exists():
@@ -141,35 +141,35 @@ def first_key(platform: Platform) -> str:
             ):
                 path.chmod(0o600)
                 return kept
-        if admin is None:
-            admin = User(name="admin", role="admin")
-            session.add(admin)
-            session.flush()
-        key = new_key(session, admin)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # one that is there keeps its mode
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(key + "\n")
-        return key
+        return _write_key(session, admin or _new_admin(session), path)
 
 
 def ensure_first_key(platform: Platform) -> None:
-    """See that somebody has a key to a gateway of a cluster; does nothing once any admin has one.
+    """See that a cluster's first gateway makes the first user with a key, and no other does.
 
     Gateways come and go, and their folders with them: each would leave a key behind. Several may
-    start at once; whoever comes second finds the name taken.
+    start at once; whoever comes second finds the name taken, or the user there.
     """
-    with platform.reads() as session:
-        held = session.scalar(
-            select(ApiKey.id)
-            .join(User, User.id == ApiKey.user_id)
-            .where(User.role == "admin", ApiKey.revoked_at.is_(None))
-            .limit(1)
-        )
-    if held is None:
-        with contextlib.suppress(IntegrityError):
-            first_key(platform)
+    with contextlib.suppress(IntegrityError), platform.sessions.begin() as session:
+        if session.scalar(select(User.id).where(User.role == "admin").limit(1)) is None:
+            _write_key(session, _new_admin(session), platform.settings.data_dir / KEY_FILE)
+
+
+def _new_admin(session: Session) -> User:
+    admin = User(name="admin", role="admin")
+    session.add(admin)
+    session.flush()
+    return admin
+
+
+def _write_key(session: Session, admin: User, path: Path) -> str:
+    key = new_key(session, admin)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # one that is there keeps its mode
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+    return key
 
 
 def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
