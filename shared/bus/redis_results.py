@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from celery.backends.redis import RedisBackend
+
+log = structlog.get_logger()
 
 
 class RedisResults(RedisBackend):
@@ -16,6 +19,17 @@ class RedisResults(RedisBackend):
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do not subscribe."""
         del producer, task_id
+
+    def mark_as_failure(self, task_id: str, exc: BaseException, *args: Any, **kwargs: Any) -> None:
+        """Tell the chord of a failed part, if Redis can be reached.
+
+        A worker does this before it gives the message of refused work back: an error here would
+        leave the message in its hands for ever, and the worker deaf. The reviver does without Redis.
+        """
+        try:
+            super().mark_as_failure(task_id, exc, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - see above, whatever it is
+            log.warning("bus.results.away", task_id=task_id, error=str(error))
 
     def add_pending_result(self, result: Any, *args: Any, **kwargs: Any) -> Any:
         """Building a chord would subscribe too, and fail while Redis is away."""

@@ -76,7 +76,8 @@ def test_each_chain_gives_what_its_fact_needs(pipeline: Pipeline) -> None:
 
 def test_every_event_is_consumed_or_is_a_fact() -> None:
     consumed = {name for s in atlas.services() for name in atlas.consumed_by(s)}
-    mine = {n for n in CATALOGUE if not n.startswith("EVENT_PROBE")}
+    # tests of other folders have events of their own
+    mine = {n for n, event in CATALOGUE.items() if event.__module__.startswith("shared.")}
     assert mine == consumed
 
 
