@@ -23,6 +23,7 @@ SERVERS = {"rabbitmq", "postgres", "redis_server", "s3_server"}
 IN_BOTH_WORLDS = ("tests/shared/flow/", "tests/shared/bus/", "tests/faults/", "tests/servers/")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what must run in one process: servers, and the whole mesh, are started once a process."""
     whole = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}

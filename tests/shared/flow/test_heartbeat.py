@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from celery import Celery
 
 from shared.flow import heartbeat
-from shared.flow.pulse import pulse
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,23 +68,30 @@ def test_the_check_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_a_worker_beats_while_it_consumes_and_stops_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A real worker on kombu's memory broker, in a thread."""
+WORKER = """
+import sys
+from pathlib import Path
+from celery import Celery
+from shared.flow import pulse
+pulse.EVERY_S = 0.05
+app = Celery("pulse", broker="memory://", backend="cache+memory://", set_as_current=False)
+app.steps["consumer"].add(pulse.pulse(Path(sys.argv[1])))
+app.worker_main(["worker", "--pool=solo", "--without-gossip", "--without-mingle"])
+"""
+
+
+def test_a_worker_beats_while_it_consumes_and_stops_with_it(tmp_path: Path) -> None:
+    """A real worker on kombu's memory broker, in a process of its own."""
     file = tmp_path / "heartbeat"
-    monkeypatch.setattr("shared.flow.pulse.EVERY_S", 0.05)
-    app = Celery("pulse", broker="memory://", backend="cache+memory://", set_as_current=False)
-    app.conf.update(worker_hijack_root_logger=False, worker_redirect_stdouts=False)
-    app.steps["consumer"].add(pulse(file))
-    worker = app.Worker(pool="solo", quiet=True, without_gossip=True, without_mingle=True)
-    thread = threading.Thread(target=worker.start, daemon=True)
-    thread.start()
-    first = beaten(file)
-    while beaten(file) == first:  # the time-out of the test bounds it
-        time.sleep(0.01)
-    worker.stop()
-    thread.join(10)
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(file)], cwd=ROOT)
+    try:
+        first = beaten(file)
+        while beaten(file) == first:  # the time-out of the test bounds it
+            assert worker.poll() is None
+            time.sleep(0.01)
+    finally:
+        worker.terminate()
+        worker.wait(20)
     last = beaten(file)
     time.sleep(0.3)  # six beats would have come
     assert beaten(file) == last
