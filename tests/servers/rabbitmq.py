@@ -24,6 +24,7 @@ from tests.servers.ports import HOST, free_ports, listens
 from tests.servers.server import Server
 
 USER = PASSWORD = "actverse"
+ADVANCED = Path(__file__).resolve().parents[2] / "deploy" / "rabbitmq" / "advanced.config"
 CONSUMER_TIMEOUT_MS = 72 * 3600 * 1000  # a worker acknowledges late, and training takes long
 VHOSTS = 16  # made at the first start, because making one by rabbitmqctl takes seconds
 _INSIDE = "/etc/rabbitmq"
@@ -111,6 +112,7 @@ class RabbitMQ(Server):
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_PID_FILE": str(self.folder / "pid"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(ADVANCED),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             # No busy waiting: idle schedulers would burn a core that the test needs.
