@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             group = path
         item.add_marker(pytest.mark.xdist_group(group))
 
+
 ROOT = Path(__file__).resolve().parents[1]
 TINY_SIZE = 64  # pixels
 TINY_CLASSES = ("mouse", "fly")
