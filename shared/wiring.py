@@ -145,11 +145,6 @@ def kombu_queue(spec: QueueSpec) -> Queue:
     )
 
 
-def declare_topology(platform: Platform) -> None:
-    """Make every exchange, queue and binding, so that nothing is sent where nobody listens yet."""
-    platform.broker.apply()
-
-
 def _sqlite_celery(settings: Settings) -> dict[str, Any]:
     _adapter("shared.bus.sqlite_transport:register")()
     return {"broker_url": settings.broker_url, "result_backend": settings.broker_url}

@@ -11,5 +11,5 @@ def migrate() -> None:
 
     platform = wiring.build(Settings())
     upgrade(platform.engine)
-    wiring.declare_topology(platform)
+    platform.broker.apply()
     print("database and broker are at the version of the code")

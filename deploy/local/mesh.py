@@ -129,7 +129,7 @@ class Mesh:
     def _prepare(self) -> None:
         platform = wiring.build(self.settings)
         migrate.upgrade(platform.engine)
-        wiring.declare_topology(platform)
+        platform.broker.apply()
         self.key = first_key(platform)
         platform.engine.dispose()
 

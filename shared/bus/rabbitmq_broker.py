@@ -66,7 +66,7 @@ class RabbitBroker:
 
     def take_parked(self, keep: Callable[[ParkedMessage], None], limit: int = 100) -> int:
         """Take them off the parking queue, each once `keep` has returned."""
-        limits = {q.name: q.arguments.get("x-delivery-limit", 0) for q in self._queues()}
+        limits = {q.name: q.arguments.get("x-delivery-limit", 0) for q in self._topology.queues}
 
         def told(message: ParkedMessage) -> None:
             # the count of deliveries stays behind in the queue; its limit is what it had reached
@@ -85,7 +85,7 @@ class RabbitBroker:
 
     def verify(self) -> Sequence[str]:
         """Queues that are missing or have other arguments. Bindings cannot be asked by AMQP."""
-        found = [self._ask(partial(_differs, queue=queue)) for queue in self._queues()]
+        found = [self._ask(partial(_differs, queue=queue)) for queue in self._topology.queues]
         return [difference for difference in found if difference]
 
     def server(self) -> dict[str, Any]:
@@ -93,9 +93,6 @@ class RabbitBroker:
         with self._lock:
             told: dict[str, Any] = self._open()._impl.server_properties  # noqa: SLF001 - pika has no public name for it
             return dict(told)
-
-    def _queues(self) -> Sequence[QueueSpec]:
-        return self._topology.queues
 
     def _open(self) -> pika.BlockingConnection:
         if self._connection is None or not self._connection.is_open:
@@ -159,7 +156,7 @@ class RabbitBroker:
     def _apply(self, channel: BlockingChannel) -> None:
         for exchange in EXCHANGES:
             channel.exchange_declare(exchange, "topic", durable=True)
-        for queue in self._queues():
+        for queue in self._topology.queues:
             _declare(channel, queue)
             for key in queue.keys:
                 channel.queue_bind(queue.name, queue.exchange, key)

@@ -64,10 +64,6 @@ class TaskSpec:
     name: str = field(default="")
 
 
-class StepEnded(Exception):
-    """Stops the rest of a canvas; the step's outcome is in the database."""
-
-
 def task(retry: Backoff | None = None) -> Callable[[Callable[..., Any]], TaskSpec]:
     """Declare `function(job, run) -> Job` as a task of the service that the module belongs to.
 

@@ -110,7 +110,7 @@ class MeshWorker(Worker):
 
     def _prepare(self) -> None:
         migrate.upgrade(self.platform.engine)
-        wiring.declare_topology(self.platform)
+        self.platform.broker.apply()
         with self.platform.sessions.begin() as session:
             user = User(name="bench")
             session.add(user)
@@ -149,7 +149,7 @@ class BareWorker(Worker):
         self._app = noop_service.bare_app(self.settings)
 
     def _prepare(self) -> None:
-        wiring.declare_topology(self.platform)
+        self.platform.broker.apply()
         self._stored = results(self.settings)
 
     def run(self) -> float:

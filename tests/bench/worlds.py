@@ -88,7 +88,7 @@ def gateway(folder: Path, world: World, **more: str) -> Iterator[Gateway]:
     settings = Settings(data_dir=folder, **world.settings)  # type: ignore[arg-type]
     platform = wiring.build(settings)
     migrate.upgrade(platform.engine)
-    wiring.declare_topology(platform)
+    platform.broker.apply()
     key = first_key(platform)
     platform.engine.dispose()
     serve = ["-m", "shared.web.serve", "api_gateway"]

@@ -89,7 +89,7 @@ class SmallMesh:
         self.settings = _settings(self.data, direct)
         self.platform: Platform = wiring.build(self.settings)
         migrate.upgrade(self.platform.engine)
-        wiring.declare_topology(self.platform)
+        self.platform.broker.apply()
         self.key = first_key(self.platform)
         self._env = {
             "ACTVERSE_DATA_DIR": str(self.data),

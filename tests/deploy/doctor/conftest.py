@@ -38,7 +38,7 @@ def migrated(
     }
     platform = wiring.build(Settings(_env_file=None, **given))
     migrate.upgrade(platform.engine)
-    wiring.declare_topology(platform)
+    platform.broker.apply()
     yield platform
     platform.engine.dispose()
     postgres.drop(given["database"])

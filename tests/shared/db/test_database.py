@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,7 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.settings import Settings
+from tests.shared.db.plans import Plans
 
 BIG = ("tasks", "step_runs", "task_events", "outbox", "inbox", "outputs", "models", "work_runs")
 TASKS = 1500
@@ -40,7 +41,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A migrated database with some thousand rows in every table that grows."""
     made = wiring.build(Settings(data_dir=tmp_path_factory.mktemp("data")))
     migrate.upgrade(made.engine)
-    wiring.declare_topology(made)
+    made.broker.apply()
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     states = [State.SUCCEEDED] * 8 + [State.FAILED, State.RUNNING]
     with made.sessions.begin() as session:
@@ -179,36 +180,17 @@ def test_an_id_of_a_task_event_is_never_given_twice(platform: Platform) -> None:
 # --- how it is asked ------------------------------------------------------------------------------
 
 
-class Plans:
-    """Every statement that is sent while it listens, with SQLite's plan for it."""
+class SqlitePlans(Plans):
+    """As SQLite plans them."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.statements: list[tuple[str, Any]] = []
-        self._engine = engine
-
-    def __enter__(self) -> Self:
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._note)
-
-    def _note(self, connection, cursor, statement, parameters, context, many) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
-            self.statements.append((statement, parameters[0] if many else parameters))
-
-    def scans(self) -> list[str]:
-        """Statements that read a growing table from end to end, with the line that says so."""
+    def scans_of(self, connection: Connection, statement: str, parameters: Any) -> list[str]:
         found = []
-        with self._engine.connect() as connection:
-            for statement, parameters in self.statements:
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                for row in plan:
-                    scan = re.match(r"SCAN (\w+)(?! USING (COVERING )?INDEX)", row[3])
-                    if scan and scan[1] in BIG and "CONSTANT" not in row[3]:
-                        found.append(f"{row[3]}: {statement}")
-                    if "USE TEMP B-TREE FOR ORDER BY" in row[3] and "FROM tasks" in statement:
-                        found.append(f"{row[3]}: {statement}")
+        for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
+            scan = re.match(r"SCAN (\w+)(?! USING (COVERING )?INDEX)", row[3])
+            if scan and scan[1] in BIG and "CONSTANT" not in row[3]:
+                found.append(f"{row[3]}: {statement}")
+            if "USE TEMP B-TREE FOR ORDER BY" in row[3] and "FROM tasks" in statement:
+                found.append(f"{row[3]}: {statement}")
         return found
 
 
@@ -232,14 +214,14 @@ def _ask_the_gateway(session: Session) -> None:
 
 
 def test_what_the_gateway_asks_has_an_index(platform: Platform) -> None:
-    with Plans(platform.engine) as plans, platform.reads() as session:
+    with SqlitePlans(platform.engine) as plans, platform.reads() as session:
         _ask_the_gateway(session)
     assert len(plans.statements) > 25
     assert plans.scans() == []
 
 
 def test_what_the_flow_asks_has_an_index(platform: Platform) -> None:
-    with Plans(platform.engine) as plans:
+    with SqlitePlans(platform.engine) as plans:
         with platform.sessions.begin() as session:
             task = wishes.submit(
                 session,
@@ -263,6 +245,6 @@ def test_what_the_flow_asks_has_an_index(platform: Platform) -> None:
 
 
 def test_a_full_scan_would_be_noticed(platform: Platform) -> None:
-    with Plans(platform.engine) as plans, readers(platform.engine)() as session:
+    with SqlitePlans(platform.engine) as plans, readers(platform.engine)() as session:
         session.scalars(select(Task).where(Task.pipeline == "vision").limit(1)).all()
     assert plans.scans()

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, event, select, text
+from sqlalchemy import Connection, select, text
 
 from shared import wiring
 from shared.db import migrate
@@ -28,6 +28,7 @@ from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.settings import Settings
 from tests.servers.postgres import Postgres
+from tests.shared.db.plans import Plans
 from tests.shared.db.test_database import BIG, _ask_the_gateway
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,44 +108,21 @@ def test_several_processes_may_migrate_at_once(postgres_url: str) -> None:
     engine.dispose()
 
 
-class Plans:
-    """Every statement that is sent while it listens, with PostgreSQL's plan for it."""
+class PostgresPlans(Plans):
+    """As PostgreSQL plans them."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.statements: list[tuple[str, Any]] = []
-        self._engine = engine
-
-    def __enter__(self) -> Self:
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._note)
-
-    def _note(self, connection, cursor, statement, parameters, context, many) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
-            self.statements.append((statement, parameters[0] if many else parameters))
-
-    def scans(self) -> list[str]:
-        """Statements that read a growing table from end to end."""
-        found = []
-        with self._engine.connect() as connection:
-            for statement, parameters in self.statements:
-                explained = connection.exec_driver_sql(
-                    f"EXPLAIN (FORMAT JSON) {statement}", parameters
-                )
-                plan = json.dumps(explained.scalar())
-                scanned = re.findall(r'"Seq Scan".*?"Relation Name": "(\w+)"', plan)
-                found += [
-                    f"{name}: {statement}"
-                    for name in scanned
-                    if name in BIG and name != "models"  # that one is empty here
-                ]
-        return found
+    def scans_of(self, connection: Connection, statement: str, parameters: Any) -> list[str]:
+        explained = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+        plan = json.dumps(explained.scalar())
+        return [
+            f"{name}: {statement}"
+            for name in re.findall(r'"Seq Scan".*?"Relation Name": "(\w+)"', plan)
+            if name in BIG and name != "models"  # that one is empty here
+        ]
 
 
 def test_what_the_gateway_asks_has_an_index(platform: Platform) -> None:
-    with Plans(platform.engine) as plans, platform.reads() as session:
+    with PostgresPlans(platform.engine) as plans, platform.reads() as session:
         _ask_the_gateway(session)
         parking.by_queue(session)
         parking.waiting(session)
@@ -153,7 +131,7 @@ def test_what_the_gateway_asks_has_an_index(platform: Platform) -> None:
 
 
 def test_what_the_flow_asks_has_an_index(platform: Platform) -> None:
-    with Plans(platform.engine) as plans:
+    with PostgresPlans(platform.engine) as plans:
         with platform.sessions.begin() as session:
             task = wishes.submit(
                 session,
@@ -179,7 +157,7 @@ def test_what_the_flow_asks_has_an_index(platform: Platform) -> None:
 
 
 def test_a_full_scan_would_be_noticed(platform: Platform) -> None:
-    with Plans(platform.engine) as plans, platform.reads() as session:
+    with PostgresPlans(platform.engine) as plans, platform.reads() as session:
         session.scalars(select(Task).where(Task.pipeline == "nothing").limit(1)).all()
     assert plans.scans()
 

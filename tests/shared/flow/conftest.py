@@ -40,7 +40,7 @@ class ProbeMesh:
         }
         self.platform: Platform = wiring.build(Settings(data_dir=folder, **wiring_settings))
         migrate.upgrade(self.platform.engine)
-        wiring.declare_topology(self.platform)
+        self.platform.broker.apply()
         with self.platform.sessions.begin() as session:
             user = User(name="tester")
             session.add(user)

@@ -15,7 +15,7 @@ from shared.settings import Settings
 def test_what_expired_is_not_parked(amqp_url: str, redis_url: str, tmp_path: Path) -> None:
     platform = wiring.build(Settings(data_dir=tmp_path, broker=amqp_url, cache=redis_url))
     migrate.upgrade(platform.engine)
-    wiring.declare_topology(platform)
+    platform.broker.apply()
     tick = platform.celery.signature("notification.send_due", queue="notification", expires=0.1)
     tick.apply_async()
     deadline = time.monotonic() + 20

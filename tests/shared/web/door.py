@@ -147,7 +147,7 @@ class Door:
         structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
         platform = Platform(**{**vars(made), "model_server": SilentModels})
         migrate.upgrade(platform.engine)
-        wiring.declare_topology(platform)
+        platform.broker.apply()
         key = first_key(platform)
         app = create_app(platform, SERVICES)
         with socket.socket() as listening:
