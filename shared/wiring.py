@@ -44,7 +44,7 @@ def build(settings: Settings, service: str | None = None) -> Platform:
     """The platform of one process; `service` is whose worker it is, None for everything else."""
     engine = open_engine(settings.database_url)
     sessions, reads = writers(engine), readers(engine)
-    news = _news(settings, reads)
+    news, live = _watching(settings, reads)
     announce(engine, news.tell)
     celery = celery_app(settings, service)
     sender = _adapter(_broker_kind(settings).sender)(celery)
@@ -58,7 +58,7 @@ def build(settings: Settings, service: str | None = None) -> Platform:
         storage=_storage(settings),
         celery=celery,
         news=news,
-        live=_live(settings),
+        live=live,
         model_server=_once(lambda: _model_server(settings)),
     )
 
@@ -219,20 +219,14 @@ def _broker(settings: Settings) -> Broker:
 _REDIS = {"redis": "shared.progress.redis_", "rediss": "shared.progress.redis_"}
 
 
-def _news(settings: Settings, reads: sessionmaker[Session]) -> News:
+def _watching(settings: Settings, reads: sessionmaker[Session]) -> tuple[News, Live]:
+    """How a process hears that there is news of a task, and where it puts what is not stored."""
     if not settings.cache:
-        return DatabaseNews(reads)
+        return DatabaseNews(reads), NothingLive()
     family = _REDIS[_scheme(settings.cache, _REDIS, "Cache")]
     news: News = _adapter(f"{family}news:RedisNews")(settings.cache, reads)
-    return news
-
-
-def _live(settings: Settings) -> Live:
-    if not settings.cache:
-        return NothingLive()
-    family = _REDIS[_scheme(settings.cache, _REDIS, "Cache")]
     live: Live = _adapter(f"{family}live:RedisLive")(settings.cache)
-    return live
+    return news, live
 
 
 # --- files and models --------------------------------------------------------------------------

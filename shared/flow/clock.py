@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -24,38 +27,47 @@ from shared.telemetry.table import CLOCK_ROUNDS
 LOOK_EVERY_S = 0.1  # into the outbox: the gateway leaves its events to us, and somebody waits
 LOOK_AGAIN_S = 0.02  # where there was something a moment ago there is more
 MOMENT_S = 2.0
-ROUND_EVERY_S = 0.5
-SWEEP_EVERY_S = 2.0
-LOOK_BACK_EVERY_S = 300.0
-FORGET_EVERY_S = 3600.0
+REST_S = 0.5  # after something went wrong
 logger = structlog.get_logger()
 
 
-def run(platform: Platform, stopped: threading.Event) -> None:
-    """Relay and sweep until `stopped`."""
-    rounded = swept = looked_back = forgotten = sent = 0.0
-    while not stopped.wait(LOOK_AGAIN_S if time.monotonic() - sent < MOMENT_S else LOOK_EVERY_S):
+class Duty(NamedTuple):
+    """What the clock does over and over, and how often."""
+
+    do: Callable[[Platform], object]
+    every_s: float
+
+
+def _turned(platform: Platform) -> None:
+    """A round in which nothing went wrong."""
+    beat(platform.settings.heartbeat)
+    CLOCK_ROUNDS.add("done")
+
+
+DUTIES = (
+    Duty(sweeper.sweep, every_s=2.0),
+    Duty(sweeper.look_far_back, every_s=300.0),
+    Duty(sweeper.forget_old, every_s=3600.0),
+    Duty(_turned, every_s=0.5),  # the last: the others can keep it from being said
+)
+
+
+def run(platform: Platform, stopped: threading.Event, duties: Sequence[Duty] = DUTIES) -> None:
+    """Relay and do what is due until `stopped`; everything is due at the start."""
+    due_at = dict.fromkeys(duties, -math.inf)  # in seconds of the monotonic clock
+    sent_at = -math.inf
+    while not stopped.wait(LOOK_AGAIN_S if time.monotonic() - sent_at < MOMENT_S else LOOK_EVERY_S):
         try:
             if platform.bus.relay():
-                sent = time.monotonic()
-            if time.monotonic() - rounded < ROUND_EVERY_S:
-                continue
-            rounded = time.monotonic()
-            if rounded - swept >= SWEEP_EVERY_S:
-                swept = rounded
-                sweeper.sweep(platform)
-            if rounded - looked_back >= LOOK_BACK_EVERY_S:
-                looked_back = rounded
-                sweeper.look_far_back(platform)
-            if rounded - forgotten >= FORGET_EVERY_S:
-                forgotten = rounded
-                sweeper.forget_old(platform)
-            beat(platform.settings.heartbeat)
-            CLOCK_ROUNDS.add("done")
+                sent_at = time.monotonic()
+            for duty in duties:
+                if time.monotonic() >= due_at[duty]:
+                    due_at[duty] = time.monotonic() + duty.every_s
+                    duty.do(platform)
         except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
             CLOCK_ROUNDS.add("failed")
             logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
-            stopped.wait(ROUND_EVERY_S)
+            stopped.wait(REST_S)
 
 
 def main() -> None:

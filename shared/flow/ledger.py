@@ -20,6 +20,7 @@ from shared.db.at_commit import write_last
 from shared.db.base import Base
 from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, now
+from shared.db.notes import NOTE
 from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
@@ -28,7 +29,6 @@ from shared.flow.statements import (
     BEGIN_TASK,
     CLOSE,
     NEWEST,
-    NOTE,
     OWNER,
     moving,
     setting,

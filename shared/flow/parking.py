@@ -28,7 +28,7 @@ EXPIRED = "expired"  # as RabbitMQ says it; only what beat sends has a time afte
 log = structlog.get_logger()
 
 
-class GivenUp(Terminal):
+class DeliveredTooOften(Terminal):
     """A message was delivered too often; its step fails visibly instead of waiting for ever."""
 
     def __init__(self, what: str, deliveries: int, reason: str) -> None:
@@ -78,7 +78,7 @@ def _keep(platform: Platform, message: ParkedMessage) -> None:
             )
         )
         what = f"Event {name}" if "event" in message.headers else f"Work {name}"
-        error = GivenUp(what, message.deliveries, message.reason)
+        error = DeliveredTooOften(what, message.deliveries, message.reason)
         if ref is not None:
             _fail_work(session, platform, ref, error)
         elif "event" in message.headers and task_id is not None:

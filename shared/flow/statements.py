@@ -9,19 +9,10 @@ from sqlalchemy import Table, bindparam, exists, func, insert, literal, or_, sel
 from shared.db.base import UtcDateTime, table
 from shared.db.direct import Prepared
 from shared.db.lazy_commit import CommitLazily
-from shared.db.models import StepRun, Task, TaskEvent, WorkRun
+from shared.db.models import StepRun, Task, WorkRun
 from shared.flow.states import ENDED, State
 
-RUN, TASK, EVENT, WORK = table(StepRun), table(Task), table(TaskEvent), table(WorkRun)
-NOTE = Prepared(
-    insert(EVENT).values(
-        task_id=bindparam("task"),
-        step=bindparam("step"),
-        kind=bindparam("kind"),
-        data=bindparam("data"),
-        at=bindparam("at"),
-    )
-)
+RUN, TASK, WORK = table(StepRun), table(Task), table(WorkRun)
 PIPELINE_OF = Prepared(select(TASK.c.pipeline).where(TASK.c.id == bindparam("task")))
 OWNER = Prepared(
     select(TASK.c.id, TASK.c.user_id, TASK.c.pipeline, TASK.c.state, TASK.c.context)

@@ -19,6 +19,7 @@ from shared.db.at_commit import write_last
 from shared.db.base import table
 from shared.db.direct import Direct, Prepared
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
+from shared.db.notes import NOTE
 from shared.db.outage import outage
 from shared.errors import Cancelled
 from shared.progress.live import Live, NothingLive
@@ -156,17 +157,8 @@ _ADVANCE = Prepared(
 _FORGET = Prepared(
     delete(_EVENT).where(
         _EVENT.c.task_id == bindparam("task"),
-        _EVENT.c.step == bindparam("name"),
+        _EVENT.c.step == bindparam("step"),
         _EVENT.c.kind == "progress",
-    )
-)
-_TELL = Prepared(
-    _EVENT.insert().values(
-        task_id=bindparam("task"),
-        step=bindparam("name"),
-        kind="progress",
-        data=bindparam("note"),
-        at=bindparam("moment"),
     )
 )
 
@@ -201,16 +193,16 @@ def publish_progress(session: Session, run: StepRun) -> None:
 
 def _publish(direct: Direct, run: Any) -> None:
     """`run` is a StepRun, or a row with the same names."""
-    note = {
+    data = {
         "progress": run.progress,
         "message": run.message,
         "figures": run.figures,
         "attempt": run.attempt,
     }
-    which = {"task": run.task_id, "name": run.name}
+    which = {"task": run.task_id, "step": run.name}
     write_last(
         direct,
         run.task_id,
         (_FORGET, which),
-        (_TELL, {**which, "note": note, "moment": now()}),
+        (NOTE, {**which, "kind": "progress", "data": data, "at": now()}),
     )
