@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.triton import TritonProcess, available
 from shared.serving.repository import ModelRepository, sha256_of
@@ -16,25 +18,32 @@ from shared.serving.triton_server import TritonModelServer
 
 os.environ.setdefault("YOLO_OFFLINE", "1")
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, not wrong
+settings.load_profile("any machine")
 
 pytest_plugins = ["tests.servers.fixtures"]
 
 SERVERS = {"rabbitmq", "postgres", "redis_server", "s3_server"}
-IN_BOTH_WORLDS = ("tests/shared/flow/", "tests/shared/bus/", "tests/faults/", "tests/servers/")
+GROUPS = {  # what is started for a folder is started in one process; about as long as each other
+    "tests/shared/flow/": "flow",
+    "tests/shared/bus/": "bus",
+    "tests/stack/": "stack",
+    "tests/faults/": "servers",
+    "tests/servers/": "servers",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what must run in one process: servers, and the whole mesh, are started once a process."""
+    """Say what runs in one process, where servers, and the whole mesh, are started once.
+
+    Not all that needs a server: that would be more than half of the tests' time, and so the tail.
+    """
     whole = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
     for item in items:
         path = item.path.relative_to(ROOT).as_posix()
-        if item.path in whole or path.startswith(IN_BOTH_WORLDS):
-            group = "servers"
-        elif path.startswith("tests/stack/"):
-            group = "stack"
-        else:
-            group = path
+        own = "servers" if item.path in whole else path
+        group = next((name for folder, name in GROUPS.items() if path.startswith(folder)), own)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -98,24 +107,50 @@ def make_weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsMaker:
     return make
 
 
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def tiny_weights(make_weights: WeightsMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Makes a file for all processes of a run; whoever needs it first makes it, the others wait."""
+    mine = tmp_path_factory.getbasetemp()
+    ours = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+
+    def make(name: str, write: Callable[[Path], object]) -> Path:
+        file = ours / "made_once" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        done = file.with_name(f"{file.name}.done")
+        with file.with_name(f"{file.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                write(file)
+                done.touch()
+        return file
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(make_weights: WeightsMaker, make_once: MakeOnce) -> Path:
     """A registered .pt: two classes, 64 px; its folder is its registry."""
-    return make_weights(tmp_path_factory.mktemp("registry") / "model.pt")
+    return make_once("tiny/model.pt", make_weights)
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_onnx(tiny_weights: Path, make_once: MakeOnce) -> Path:
     """The same detector as ONNX, by the project's own exporter."""
-    return export(tiny_weights, tmp_path_factory.mktemp("onnx") / "model.onnx")
+    return make_once("tiny_onnx/model.onnx", lambda file: export(tiny_weights, file))
 
 
 @pytest.fixture(scope="session")
-def other_onnx(make_weights: WeightsMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_onnx(make_weights: WeightsMaker, make_once: MakeOnce) -> Path:
     """A detector with three classes (cat, dog, fly) that answers otherwise, at the same size."""
-    folder = tmp_path_factory.mktemp("other")
-    weights = make_weights(folder / "model.pt", seed=1, classes=("cat", "dog", "fly"))
-    return export(weights, folder / "model.onnx")
+
+    def write(file: Path) -> None:
+        weights = file.with_suffix(".pt")
+        export(make_weights(weights, seed=1, classes=("cat", "dog", "fly")), file)
+
+    return make_once("other/model.onnx", write)
 
 
 def export(weights: Path, onnx: Path) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from shared import wiring
 from shared.db import migrate
 from shared.db.models import Outgoing, StepRun, Task, User
-from shared.flow import clock, consumer, ledger, wishes
+from shared.flow import clock, consumer, ledger, sweeper, wishes
 from shared.flow.states import ENDED
 from shared.pipelines import atlas
 from shared.platform import Platform
@@ -23,6 +23,7 @@ from tests.servers.worlds import WORLDS, settings_of
 from tests.shared.flow import probe_service
 
 ROOT = Path(__file__).resolve().parents[3]
+DUTIES = (clock.Duty(sweeper.sweep, every_s=0.5), *clock.DUTIES[1:])  # tests wait for sweeps
 
 
 class ProbeMesh:
@@ -50,7 +51,7 @@ class ProbeMesh:
         self.marks.mkdir()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.stopped = threading.Event()
-        self.clock = threading.Thread(target=clock.run, args=(self.platform, self.stopped))
+        self.clock = threading.Thread(target=clock.run, args=(self.platform, self.stopped, DUTIES))
         self.clock.start()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
