@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -13,13 +11,11 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
-from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import health as machine
-from services.api_gateway import live, repository, stream, uploads, uploads_api
-from services.api_gateway.errors import Degraded, NotReady, NotSubmittable
+from services.api_gateway import live, repository, stream, submission, uploads, uploads_api
+from services.api_gateway.errors import Degraded, NotReady
 from services.api_gateway.schemas import (
     HealthView,
     NewTask,
@@ -31,18 +27,15 @@ from services.api_gateway.schemas import (
     TaskView,
 )
 from shared.db.direct import reading
-from shared.errors import Invalid, NotFound
+from shared.errors import NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
 from shared.pipelines import atlas, render
-from shared.pipelines.dsl import Options, Pipeline
 from shared.platform import Platform
-from shared.storage.places import writable_prefix
 from shared.web import metrics
-from shared.web.access import Caller, InCaller, InPlatform, acting_for, no_task, own_task
+from shared.web.access import InCaller, InPlatform, no_task, own_task
 from shared.web.openapi import responses
-from shared.web.ownership import own_source, own_target, own_weights
-from shared.web.pressure import InPressure, Pressure
+from shared.web.pressure import InPressure
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 
@@ -79,57 +72,8 @@ async def submit_task(
 ) -> Response:
     """Submit a video. With an `Idempotency-Key`, the same request again gives the same task."""
     given = (platform, caller, pressure, wish, idempotency_key)
-    task_id = await run_sync(_submit, *given, limiter=request.app.state.submitting)
+    task_id = await run_sync(submission.submit, *given, limiter=request.app.state.submitting)
     return located(accepted(task_id))
-
-
-def _submit(
-    platform: Platform, caller: Caller, pressure: Pressure, wish: NewTask, key: str | None
-) -> str:
-    pipeline = atlas.pipeline(wish.pipeline)
-    if pipeline.alone:
-        whole = [p.name for p in atlas.PIPELINES.values() if not p.alone]
-        raise NotSubmittable(pipeline.name, whole)
-    pressure.admit(pipeline.steps[0].service)
-    try:
-        return _submit_once(platform, caller, pipeline, wish, key)
-    except IntegrityError:  # the same key at the same moment: the other request was quicker
-        return _submit_once(platform, caller, pipeline, wish, key)
-
-
-def _submit_once(
-    platform: Platform, caller: Caller, pipeline: Pipeline, wish: NewTask, key: str | None
-) -> str:
-    said = json.dumps(wish.model_dump(mode="json"), sort_keys=True)
-    with platform.sessions.begin() as session:
-        user_id = acting_for(session, caller, wish.user_id)
-        given = {
-            **wish.options,
-            "file_path": own_source(session, platform.storage, caller, wish.file_path),
-        }
-        if given.get("upload_path"):
-            wanted = own_target(user_id, str(given["upload_path"]))
-            given["upload_path"] = writable_prefix(platform.storage, wanted)
-        options = _options(pipeline.options, given)
-        if (training := getattr(options, "training", None)) is not None:
-            own_weights(session, caller, training.weights)
-        return repository.submitted_once(
-            session,
-            user_id,
-            key,
-            hashlib.sha256(said.encode()).hexdigest(),
-            lambda **request: wishes.submit(
-                session, platform.bus, pipeline, options, user_id=user_id, **request
-            ),
-        )
-
-
-def _options(kind: type[Options], given: dict[str, Any]) -> Options:
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        found = [f"options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise Invalid("; ".join(found)) from error
 
 
 @router.get("/tasks/", tags=["tasks"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from shared.db.direct import Direct, Prepared
 from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
 from shared.errors import NotFound
 from shared.flow.states import ENDED, State
-from shared.flow.wishes import Submitted
 from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
@@ -51,31 +50,17 @@ STEP_COLUMNS = (
 def known_request(
     session: Session, user_id: str, key: str | None, request_sha256: str
 ) -> Task | None:
-    """The task that an earlier request with the same Idempotency-Key made."""
+    """The task that an earlier request with the same Idempotency-Key made.
+
+    Of two such requests at the same moment the second meets the unique constraint (IntegrityError)
+    when it submits, and asking again gives the first one's task.
+    """
     if key is None:
         return None
     task = session.scalar(select(Task).where(Task.user_id == user_id, Task.idempotency_key == key))
     if task is not None and task.request_sha256 != request_sha256:
         raise KeyReused(key)
     return task
-
-
-def submitted_once(
-    session: Session,
-    user_id: str,
-    key: str | None,
-    request_sha256: str,
-    submit: Callable[..., Submitted],
-) -> str:
-    """The id of the task of an earlier request with the same key, else of what `submit` makes.
-
-    Of two such requests at the same moment SQLite lets one in after the other; elsewhere the second
-    meets the unique constraint (IntegrityError), and asking again gives the first one's task.
-    """
-    known = known_request(session, user_id, key, request_sha256)
-    if known is not None:
-        return known.id
-    return submit(idempotency_key=key, request_sha256=request_sha256).id
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from shared.bus.port import Outbound, Sender
 from shared.db.base import table
 from shared.db.direct import Direct, Prepared, reading, transaction
+from shared.db.inserts import Inserts
 from shared.db.models import Incoming, Outgoing, now
 from shared.events.base import DomainEvent
 from shared.telemetry import tracing
@@ -35,19 +37,7 @@ log = structlog.get_logger()
 Row = tuple[int, str, dict[str, Any]]  # id, name of the event, its body
 _OWN = "events_to_send"  # in the `info` of a session
 _OUTBOX, _INBOX = table(Outgoing), table(Incoming)
-_STORE = Prepared(
-    _OUTBOX.insert()
-    .values(
-        event_id=bindparam("event"),
-        name=bindparam("named"),
-        task_id=bindparam("task"),
-        body=bindparam("content"),
-        created_at=bindparam("at"),
-        due_at=bindparam("due"),
-        tries=0,
-    )
-    .returning(_OUTBOX.c.id)
-)
+_COLUMNS = ("event_id", "name", "task_id", "body", "created_at", "due_at", "tries")
 _WAITS = Prepared(
     select(_OUTBOX.c.id)
     .where(_OUTBOX.c.published_at.is_(None), _OUTBOX.c.due_at <= bindparam("moment"))
@@ -66,6 +56,7 @@ _HANDLE = Prepared(
         consumer=bindparam("who"), event_id=bindparam("event"), at=bindparam("moment")
     )
 )
+_NOTHING = Inserts()
 _ROWS = select(Outgoing.id, Outgoing.name, Outgoing.body).order_by(Outgoing.id)
 
 
@@ -94,27 +85,35 @@ class OutboxBus:
 
     def publish(self, event: DomainEvent, session: Session) -> None:
         """Store `event` with the transaction; send it right after the commit."""
-        body = event.model_dump(mode="json")
-        if tracing.on():
-            body["traceparent"] = event.traceparent or trace_of(session, event.task_id)
-            tracing.note(task_id=event.task_id)
-        at = now()
-        stored = Direct(session.connection()).run(
-            _STORE,
-            event=event.event_id,
-            named=event.name,
-            task=event.task_id,
-            content=body,
-            at=at,
-            due=at + COMMITTER_FIRST if self._at_once else at,
-        )
+        self.publish_with(_NOTHING, {}, [event], session)
+
+    def publish_with(
+        self,
+        beside: Inserts,
+        values: dict[str, Any],
+        events: Sequence[DomainEvent],
+        session: Session,
+    ) -> None:
+        """Store `events` and what stands `beside` them; send them right after the commit."""
+        direct, at = Direct(session.connection()), now()
+        due = at + COMMITTER_FIRST if self._at_once else at
+        bodies = [_body(event, session) for event in events]
+        rows: dict[str, Any] = {}
+        for number, (event, body) in enumerate(zip(events, bodies, strict=True)):
+            told = (event.event_id, event.name, event.task_id, body, at, due, 0)
+            rows.update(zip(_names(number), told, strict=True))
+        stored = _storing(beside, len(events)).run(direct, {**values, **rows})
         if not self._at_once:
             return
         if _OWN not in session.info:
             session.info[_OWN] = _Own()
             sa_event.listen(session, "after_commit", self._after_commit)
             sa_event.listen(session, "after_soft_rollback", _after_rollback)
-        session.info[_OWN].rows.append((stored.all[0].id, event.name, body))
+        ids = {row.event_id: row.id for row in stored.all}
+        session.info[_OWN].rows += [
+            (ids[event.event_id], event.name, body)
+            for event, body in zip(events, bodies, strict=True)
+        ]
 
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
@@ -178,6 +177,33 @@ class OutboxBus:
                 log.warning(
                     "bus.relay.failed", name=row.name, error=error, again_in_s=round(wait_s)
                 )
+
+
+def _body(event: DomainEvent, session: Session) -> dict[str, Any]:
+    body = event.model_dump(mode="json")
+    if tracing.on():
+        body["traceparent"] = event.traceparent or trace_of(session, event.task_id)
+        tracing.note(task_id=event.task_id)
+    return body
+
+
+@cache
+def _names(number: int) -> tuple[str, ...]:
+    """The parameters of the event of that number."""
+    return tuple(f"outbox_{column}_{number}" for column in _COLUMNS)
+
+
+@cache
+def _storing(beside: Inserts, count: int) -> Inserts:
+    """Those beside, and `count` events."""
+    rows = [
+        {
+            column: bindparam(name, type_=_OUTBOX.c[column].type)
+            for column, name in zip(_COLUMNS, _names(number), strict=True)
+        }
+        for number in range(count)
+    ]
+    return beside.before(_OUTBOX.insert().values(rows).returning(_OUTBOX.c.id, _OUTBOX.c.event_id))
 
 
 def _after_rollback(session: Session, ended: SessionTransaction) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from shared.db.inserts import Inserts
 from shared.events.base import DomainEvent
 
 
@@ -16,6 +17,19 @@ class EventBus(Protocol):
 
     def publish(self, event: DomainEvent, session: Session) -> None:
         """Store `event` in the transaction of `session`; it travels once that commits."""
+        ...
+
+    def publish_with(
+        self,
+        beside: Inserts,
+        values: dict[str, Any],
+        events: Sequence[DomainEvent],
+        session: Session,
+    ) -> None:
+        """The same for several, in one statement with the rows that belong to them.
+
+        `values` are those of the parameters of `beside`.
+        """
         ...
 
     def relay(self, limit: int = 500) -> int:

@@ -138,14 +138,14 @@ class Runner:
     def _submit(self, pipeline: str, options: Options, user_id: str | None) -> str:
         self.pressure.admit(atlas.pipeline(pipeline).steps[0].service)
         with self.platform.sessions.begin() as session:
-            task = wishes.submit(
-                session,
-                self.platform.bus,
-                atlas.pipeline(pipeline),
-                options,
-                user_id=acting_for(session, self.caller, user_id),
-            )
-            return task.id
+            owner = acting_for(session, self.caller, user_id)
+        return wishes.submit_alone(
+            self.platform.sessions,
+            self.platform.bus,
+            atlas.pipeline(pipeline),
+            options,
+            user_id=owner,
+        ).id
 
     def _look(self, task_id: str) -> Task:
         with self.platform.reads() as session:

@@ -27,6 +27,7 @@ MORE = {
         "live",
         "pulse",
         "stream",
+        "submission",
         "uploads",
         "uploads_api",
     },  # what its routes call

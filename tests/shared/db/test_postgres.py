@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import IntegrityError
 
 from shared import wiring
 from shared.db import migrate
@@ -171,6 +172,53 @@ def _task(platform: Platform) -> str:
             atlas.pipeline("vision").options(file_path="https://example.org/a.mp4"),
             user_id="user-2",
         ).id
+
+
+@pytest.fixture
+def door(platform: Platform) -> Iterator[Platform]:
+    """As the gateway has it: what it stores is sent by others."""
+    door = wiring.build(platform.settings)
+    door.bus.leave_to_relay()
+    yield door
+    door.engine.dispose()
+
+
+def _alone(platform: Platform, key: str) -> str:
+    return wishes.submit_alone(
+        platform.sessions,
+        platform.bus,
+        atlas.pipeline("vision"),
+        atlas.pipeline("vision").options(file_path="https://example.org/a.mp4"),
+        user_id="user-3",
+        idempotency_key=key,
+    ).id
+
+
+def _count(platform: Platform) -> list[int]:
+    with platform.reads() as session:
+        tables = ("tasks", "step_runs", "task_events", "outbox")
+        return [session.scalars(text(f"SELECT count(*) FROM {name}")).one() for name in tables]
+
+
+def test_a_new_task_with_its_steps_and_events_is_one_transaction(door: Platform) -> None:
+    """Of one statement: what it wrote carries the number of its transaction."""
+    task_id = _alone(door, "once")
+    places = {"tasks": "id", "step_runs": "task_id", "task_events": "task_id", "outbox": "task_id"}
+    found = []
+    with door.reads() as session:
+        for name, column in places.items():
+            query = text(f"SELECT xmin::text FROM {name} WHERE {column} = :task")
+            found.append(session.scalars(query, {"task": task_id}).all())
+    assert [len(rows) for rows in found] == [1, 9, 1, 2]
+    assert len({number for rows in found for number in rows}) == 1
+
+
+def test_a_task_that_is_refused_leaves_nothing(door: Platform) -> None:
+    _alone(door, "twice")
+    before = _count(door)
+    with pytest.raises(IntegrityError):
+        _alone(door, "twice")
+    assert _count(door) == before
 
 
 def test_the_events_of_a_task_become_visible_in_the_order_of_their_ids(platform: Platform) -> None:
