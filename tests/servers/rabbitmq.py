@@ -78,7 +78,8 @@ class RabbitMQ(Server):
                 lines["management.tcp.port"] = str(self.management_port)
         conf.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
         (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
-        files = {f"{_INSIDE}/{p.name}": p for p in (conf, definitions, folder / "enabled_plugins")}
+        given = (conf, definitions, folder / "enabled_plugins", ADVANCED)
+        files = {f"{_INSIDE}/{p.name}": p for p in given}
         image = Image(install.IMAGES["rabbitmq"], 5672, files=files)
         self._container = Container(image, self.port) if inside else None
 

@@ -15,7 +15,7 @@ import redis
 from shared.process import start_of
 from tests.servers import container, install
 from tests.servers.postgres import Postgres
-from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.rabbitmq import ADVANCED, RabbitMQ
 from tests.servers.redis import Redis
 from tests.servers.s3 import S3Server
 
@@ -74,6 +74,13 @@ def test_an_s3_server_refuses_what_s3_refuses(s3_server: S3Server, s3_bucket: st
         client.put_object(
             Bucket=s3_bucket, Key="b", Body=b"1", ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg=="
         )
+
+
+def test_rabbitmq_waits_for_a_lost_delay_as_in_production(rabbitmq: RabbitMQ) -> None:
+    given = "dead_letter_worker_publisher_confirm_timeout"
+    assert f"{{{given}, 10000}}" in ADVANCED.read_text()
+    told = rabbitmq.ctl("eval", f"application:get_env(rabbit, {given}).")
+    assert told.strip() == "{ok,10000}"
 
 
 @pytest.mark.slow

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 
+import pytest
+from celery.exceptions import Retry
 from sqlalchemy import text
 
 from shared.db.models import Outgoing, StepRun
 from shared.flow import consumer
+from shared.flow.claims import WorkRef
+from shared.flow.execution import BOOKKEEPING, register
 from shared.flow.states import State
+from tests.shared.flow import probe_service
 from tests.shared.flow.conftest import ProbeMesh
 
 
@@ -26,6 +31,32 @@ def test_a_run_that_has_begun_is_sent_again_and_still_happens_once(mesh: ProbeMe
     task = mesh.wait(task_id)
     assert task.state == State.SUCCEEDED
     assert sorted(mesh.ran(task_id)) == ["first", "join", "last", "left", "right", "summarise"]
+
+
+def test_a_copy_that_stepped_aside_for_a_day_is_not_given_up_for_it(mesh: ProbeMesh) -> None:
+    app = mesh.platform.celery
+    app.tasks.pop("probe.first", None)  # Celery gives every app the tasks of those before it
+    register(app, "probe", probe_service.first, mesh.platform)
+    copy = app.tasks["probe.first"]
+    task_id = mesh.submit(first={"work_s": 5.0})
+    deadline = time.monotonic() + 20
+    while "first" not in mesh.ran(task_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    task, (run, *_) = mesh.look(task_id)
+    same = {name: getattr(run, name) for name in ("task_id", "attempt", "token")}
+    ref = WorkRef(**same, user_id=task.user_id, pipeline="probe", step=run.name, step_run_id=run.id)
+    job, beside = {}, {"ref": ref.model_dump(), "last": False}
+    retries = BOOKKEEPING.times  # so often it was sent again
+    copy.push_request(args=[job], kwargs=beside, retries=retries, called_directly=False)
+    try:
+        with pytest.raises(Retry) as aside:
+            copy.run(job, **beside)
+    finally:
+        copy.pop_request()
+    assert aside.value.sig.options["retries"] == 0
+    assert mesh.wait(task_id).state == State.SUCCEEDED
+    assert mesh.ran(task_id).count("first") == 1
 
 
 def test_a_run_that_is_over_is_not_sent_again(mesh: ProbeMesh) -> None:
