@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup  # most tests wait for something; two cores are enough
+SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # most tests wait for something; two cores are enough
 export YOLO_OFFLINE := 1
 
 .PHONY: help setup demo up stack stack-down test test-all bench faults lint pipelines doctor clean

@@ -24,13 +24,25 @@ settings.load_profile("any machine")
 pytest_plugins = ["tests.servers.fixtures"]
 
 SERVERS = {"rabbitmq", "postgres", "redis_server", "s3_server"}
-GROUPS = {  # what is started for a folder is started in one process; about as long as each other
+GROUPS = {  # what is started for a folder is started in one process
     "tests/shared/flow/": "flow",
     "tests/shared/bus/": "bus",
     "tests/stack/": "stack",
     "tests/faults/": "servers",
     "tests/servers/": "servers",
 }
+LONGEST_FIRST = (  # so that what is left for the end is short, and no process waits for another
+    "servers",
+    "stack",
+    "flow",
+    "bus",
+    "tests/services/model_trainer/test_training.py",
+    "tests/services/model_deployer/test_deployment.py",
+    "tests/shared/serving/test_triton_server.py",
+    "tests/services/model_inference/test_analysis.py",
+    "tests/shared/serving/test_onnx_server.py",
+    "tests/services/video_processor/test_source_s3.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
@@ -40,11 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Not all that needs a server: that would be more than half of the tests' time, and so the tail.
     """
     whole = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
+    places = {group: place for place, group in enumerate(LONGEST_FIRST)}
+    place_of = {}
     for item in items:
         path = item.path.relative_to(ROOT).as_posix()
         own = "servers" if item.path in whole else path
         group = next((name for folder, name in GROUPS.items() if path.startswith(folder)), own)
         item.add_marker(pytest.mark.xdist_group(group))
+        place_of[item] = places.get(group, len(places))
+    items.sort(key=place_of.__getitem__)  # what has no place stays in its order
 
 
 ROOT = Path(__file__).resolve().parents[1]

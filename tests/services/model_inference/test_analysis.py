@@ -408,7 +408,7 @@ def _peak_kib(video: Path, onnx_file: Path, out: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("short", "long"), [(300, 1200), pytest.param(1000, 10_000, marks=pytest.mark.slow)]
+    ("short", "long"), [(200, 800), pytest.param(1000, 10_000, marks=pytest.mark.slow)]
 )
 def test_memory_does_not_grow_with_the_video(onnx_file, tmp_path, short, long):
     peaks = [
