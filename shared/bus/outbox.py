@@ -87,6 +87,10 @@ class OutboxBus:
         """Store `event` with the transaction; send it right after the commit."""
         self.publish_with(_NOTHING, {}, [event], session)
 
+    def publish_all(self, events: Sequence[DomainEvent], session: Session) -> None:
+        """The same for several events."""
+        self.publish_with(_NOTHING, {}, events, session)
+
     def publish_with(
         self,
         beside: Inserts,

@@ -19,6 +19,10 @@ class EventBus(Protocol):
         """Store `event` in the transaction of `session`; it travels once that commits."""
         ...
 
+    def publish_all(self, events: Sequence[DomainEvent], session: Session) -> None:
+        """The same for several, in one statement."""
+        ...
+
     def publish_with(
         self,
         beside: Inserts,
@@ -26,7 +30,7 @@ class EventBus(Protocol):
         events: Sequence[DomainEvent],
         session: Session,
     ) -> None:
-        """The same for several, in one statement with the rows that belong to them.
+        """The same, in one statement with the rows that belong to the events.
 
         `values` are those of the parameters of `beside`.
         """

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, String, bindparam, event, func, select
 
 from shared.db.direct import Direct, Prepared
 
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:task, 0))")
+_KEY = func.hashtextextended(bindparam("task", type_=String()), 0)
+_LOCK = Prepared(select(func.pg_advisory_xact_lock(_KEY).label("locked")))
 _WAITING, _WRITTEN = "actverse.waiting", "actverse.written"  # in the `info` of a connection
 _Write = tuple[Prepared, dict[str, Any]]
 
@@ -41,12 +42,12 @@ def announce(engine: Engine, tell: Callable[[Iterable[str]], None]) -> None:
         if not waiting:
             return
         tasks = sorted({task_id for task_id, _ in waiting})
-        for task_id in tasks:  # in one order everywhere
-            connection.execute(_LOCK, {"task": task_id})
-        direct = Direct(connection)
-        for _, writes in waiting:
-            for prepared, values in writes:
-                direct.run(prepared, **values)
+        with Direct(connection).at_once() as direct:
+            for task_id in tasks:  # in one order everywhere
+                direct.run(_LOCK, task=task_id)
+            for _, writes in waiting:
+                for prepared, values in writes:
+                    direct.run(prepared, **values)
         connection.info[_WRITTEN] = tasks
 
     def forget(connection: Connection) -> None:

@@ -158,6 +158,20 @@ class Direct:
             self._notice_loss(prepared, every[0])
             raise _told(error) from error
 
+    @contextmanager
+    def at_once(self) -> Iterator[Direct]:
+        """Statements that give nothing back, sent together: one round trip for all of them."""
+        if self._is_sqlite:
+            yield self
+            return
+        try:
+            with self._driver.pipeline():
+                yield self
+        except self._errors as error:
+            if self._driver.closed:
+                cast("Connection", self._connection).exec_driver_sql("SELECT 1")
+            raise _told(error) from error
+
     @property
     def _errors(self) -> type[Exception]:
         dialect: Any = cast("Connection", self._connection).dialect

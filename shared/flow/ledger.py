@@ -187,7 +187,7 @@ def completed(
         return
     event, context = _fact(task, step.emits, results)
     bus.publish(event, session)
-    _set_task(session, task, state=State.WAITING, context=context)
+    _set_task(session, Direct(session.connection()), task, state=State.WAITING, context=context)
 
 
 def concluded_by(session: Session, bus: EventBus, fact: DomainEvent) -> bool:
@@ -215,18 +215,21 @@ def _conclude(
 ) -> bool:
     if not move(session, run, allowed, State.SUCCEEDED, finished_at=now(), progress=1.0):
         return False
-    Direct(session.connection()).run(CLOSE, run=run.id)
     who = {"task_id": task.id, "user_id": task.user_id}
     event, context = _fact(task, step.outcome, results)
-    bus.publish(event, session)
+    follows: DomainEvent
     if step.then is not None:
-        _set_task(session, task, state=State.RUNNING, context=context)
-        bus.publish(step.then.drawn_from(context, **who), session)
-        return True
-    _set_task(session, task, state=State.SUCCEEDED, context=context, finished_at=now())
-    TASKS_ENDED.add(task.pipeline, State.SUCCEEDED)
-    note(session, task.id, None, "state", state=State.SUCCEEDED)
-    bus.publish(lifecycle.TaskCompleted(**who, pipeline=task.pipeline), session)
+        follows = step.then.drawn_from(context, **who)
+        changes: dict[str, Any] = {"state": State.RUNNING, "context": context}
+    else:
+        follows = lifecycle.TaskCompleted(**who, pipeline=task.pipeline)
+        changes = {"state": State.SUCCEEDED, "context": context, "finished_at": now()}
+        TASKS_ENDED.add(task.pipeline, State.SUCCEEDED)
+        note(session, task.id, None, "state", state=State.SUCCEEDED)
+    with Direct(session.connection()).at_once() as direct:
+        direct.run(CLOSE, run=run.id)
+        _set_task(session, direct, task, **changes)
+    bus.publish_all([event, follows], session)
     return True
 
 
@@ -239,9 +242,9 @@ def _fact(
     return event, {**task.context, **event.payload()}
 
 
-def _set_task(session: Session, task: Any, **changes: Any) -> None:
+def _set_task(session: Session, direct: Direct, task: Any, **changes: Any) -> None:
     new = {f"new_{name}": value for name, value in changes.items()}
-    Direct(session.connection()).run(setting(tuple(changes)), task=task.id, **new)
+    direct.run(setting(tuple(changes)), task=task.id, **new)
     loaded = session.identity_map.get(session.identity_key(Task, task.id))
     if loaded is not None:
         _tell(loaded, changes)
