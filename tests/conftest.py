@@ -36,6 +36,7 @@ LONGEST_FIRST = (  # so that what is left for the end is short, and no process w
     "stack",
     "flow",
     "bus",
+    "tests/deploy/simulator/test_train_global.py",
     "tests/services/model_trainer/test_training.py",
     "tests/services/model_deployer/test_deployment.py",
     "tests/shared/serving/test_triton_server.py",
