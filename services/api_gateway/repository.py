@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from services.api_gateway.errors import BadCursor, KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
 from shared.db.base import table
-from shared.db.direct import Direct, Prepared
+from shared.db.direct import Direct
 from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
+from shared.db.prepared import Prepared
 from shared.errors import NotFound
 from shared.flow.states import ENDED, State
 from shared.redaction import without_secrets

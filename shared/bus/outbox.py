@@ -22,9 +22,10 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from shared.bus.port import Outbound, Sender
 from shared.db.base import table
-from shared.db.direct import Direct, Prepared, reading, transaction
+from shared.db.direct import Direct, reading, transaction
 from shared.db.inserts import Inserts
 from shared.db.models import Incoming, Outgoing, now
+from shared.db.prepared import Prepared
 from shared.events.base import DomainEvent
 from shared.telemetry import tracing
 from shared.telemetry.table import EVENTS_PUBLISHED, PUBLISH_FAILURES

@@ -1,117 +1,30 @@
-"""Statements that every task of every step needs, at the price that the database asks for them.
+"""Transactions that hand prepared statements to the driver itself (see `shared.db.prepared`).
 
-SQLAlchemy takes 30 microseconds a statement and 40 a transaction where SQLite takes 3, and 300 where
-psycopg takes 70, mostly for things that never change; beside a task that does nothing that is the
-greater part. `Prepared` compiles a statement once, and `Direct` hands it to the driver itself.
+What is written last in a transaction, so that readers get it in one order, is told with `write_last`.
+Watchers of a task read its events by rising id and never look back. SQLite has one writer at a time,
+so ids are committed in the order in which they were taken. Elsewhere two transactions may take ids 5
+and 6 and commit 6 first; whoever has read 6 would never see 5. There the events wait until their
+transaction ends, and are written under a lock of their task. It is the last lock that the
+transaction takes, so nobody who holds it waits for anything, and no circle can arise.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import namedtuple
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import psycopg as postgresql
-from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy import Connection, Engine, String, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import begin_sqlite
+from shared.db.prepared import Prepared, Rows
 
-_SQLITE: Dialect = sqlite.dialect()
-_POSTGRESQL: Dialect = postgresql.dialect(paramstyle="format")
-_Convert = Callable[[Any], Any]
-_Place = tuple[str, Any, _Convert | None]
-
-
-class Prepared:
-    """A statement with named parameters (`bindparam`), none of which is a list of values."""
-
-    def __init__(self, statement: Executable) -> None:
-        self.statement = statement
-
-    @cached_property
-    def on_sqlite(self) -> Compiled:
-        """For SQLite's driver."""
-        return Compiled(self.statement, _SQLITE)
-
-    @cached_property
-    def on_postgresql(self) -> Compiled:
-        """For psycopg."""
-        return Compiled(self.statement, _POSTGRESQL)
-
-
-class Compiled:
-    """The text of a statement for one driver, and how values go in and come out."""
-
-    def __init__(self, statement: Any, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
-        self._text = str(compiled)
-        self._places: list[_Place] = [
-            (
-                name,
-                compiled.params[name],
-                compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect),
-            )
-            for name in compiled.positiontup
-        ]
-        self._types = [column.type.dialect_impl(dialect) for column in statement.exported_columns]
-        names = [column.key for column in statement.exported_columns]
-        row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024
-        self._make = row._make
-        self._dialect = dialect
-        self._converts: list[_Convert | None] = []
-
-    def run(self, driver: Any, values: dict[str, Any]) -> Rows:
-        """Execute on a connection or a cursor of the driver, and read all that comes back."""
-        cursor = driver.execute(self._text, _placed(self._places, values))
-        if cursor.description is None or not self._types:
-            return Rows([], cursor.rowcount)
-        if not self._converts:  # what is to be converted depends on what the server calls it
-            self._converts = [
-                kind.result_processor(self._dialect, column[1])
-                for kind, column in zip(self._types, cursor.description, strict=True)
-            ]
-        if not any(self._converts):
-            rows = [self._make(row) for row in cursor.fetchall()]
-        else:
-            rows = [
-                self._make(
-                    value if convert is None else convert(value)
-                    for value, convert in zip(row, self._converts, strict=True)
-                )
-                for row in cursor.fetchall()
-            ]
-        return Rows(rows, len(rows))
-
-    def run_each(self, cursor: Any, every: Sequence[dict[str, Any]]) -> None:
-        """Execute for each of `every`; nothing comes back."""
-        cursor.executemany(self._text, [_placed(self._places, values) for values in every])
-
-
-def _placed(places: list[_Place], values: dict[str, Any]) -> list[Any]:
-    return [
-        value if convert is None else convert(value)
-        for name, constant, convert in places
-        for value in (values.get(name, constant),)
-    ]
-
-
-class Rows:
-    """What a statement gave: rows with the names of its columns, and how many it touched."""
-
-    def __init__(self, rows: list[Any], count: int) -> None:
-        self.all = rows
-        self.count = count
-
-    @property
-    def first(self) -> Any | None:
-        """The first row, or None."""
-        return self.all[0] if self.all else None
+_KEY = func.hashtextextended(bindparam("task", type_=String()), 0)
+_LOCK = Prepared(select(func.pg_advisory_xact_lock(_KEY).label("locked")))
+WAITING, WRITTEN = "actverse.waiting", "actverse.written"  # in the `info` of a connection
+Write = tuple[Prepared, dict[str, Any]]
 
 
 class Direct:
@@ -120,6 +33,7 @@ class Direct:
     def __init__(self, connection: Connection | sqlite3.Connection) -> None:
         """`connection` may be that of a session: everything before and after is one transaction."""
         self._connection = connection
+        self._pipeline: Any = None
         driver: Any = connection
         if isinstance(connection, Connection):
             driver = connection.connection.driver_connection
@@ -127,22 +41,33 @@ class Direct:
         self._is_sqlite = isinstance(driver, sqlite3.Connection)
 
     @property
-    def connection(self) -> Connection | None:
-        """SQLAlchemy's connection; None on SQLite, which has one writer at a time and is near."""
-        return None if self._is_sqlite else cast("Connection", self._connection)
+    def near(self) -> bool:
+        """Whether a statement costs no round trip: SQLite, which has one writer at a time."""
+        return self._is_sqlite
 
     def run(self, prepared: Prepared, **values: Any) -> Rows:
-        """Execute `prepared`; an error is SQLAlchemy's, as from everywhere else."""
+        """Execute `prepared`; an error is SQLAlchemy's, as from everywhere else.
+
+        Within `at_once` a server is waited for when somebody asks for the rows, or at its end.
+        """
         if self._is_sqlite:
             try:
                 return prepared.on_sqlite.run(self._driver, values)
             except sqlite3.Error as error:
                 raise _told(error) from error
-        try:
-            return prepared.on_postgresql.run(self._driver, values)
-        except self._errors as error:
-            self._notice_loss(prepared, values)
-            raise _told(error) from error
+        compiled = prepared.on_postgresql
+        with self._explaining():
+            if self._pipeline is None:
+                return compiled.run(self._driver, values)
+            cursor = compiled.execute(self._driver, values)
+
+        def read() -> tuple[list[Any], int]:
+            with self._explaining():
+                if self._pipeline is not None:
+                    self._pipeline.sync()
+                return compiled.read(cursor)
+
+        return Rows(read)
 
     def run_each(self, prepared: Prepared, every: Sequence[dict[str, Any]]) -> None:
         """Execute `prepared` for each of `every` in one go; nothing comes back."""
@@ -152,35 +77,63 @@ class Direct:
             except sqlite3.Error as error:
                 raise _told(error) from error
             return
-        try:
+        with self._explaining():
             prepared.on_postgresql.run_each(self._driver.cursor(), every)
-        except self._errors as error:
-            self._notice_loss(prepared, every[0])
-            raise _told(error) from error
 
     @contextmanager
     def at_once(self) -> Iterator[Direct]:
-        """Statements that give nothing back, sent together: one round trip for all of them."""
-        if self._is_sqlite:
+        """Statements share round trips to a server until somebody asks what one of them gave."""
+        if self._is_sqlite or self._pipeline is not None:
             yield self
             return
-        try:
-            with self._driver.pipeline():
+        with self._explaining(), self._driver.pipeline() as pipeline:
+            self._pipeline = pipeline
+            try:
                 yield self
-        except self._errors as error:
+            finally:
+                self._pipeline = None
+
+    def commit(self) -> None:
+        """Commit now, with what waits to be written last."""
+        self.write_waiting()
+        with self._explaining():
+            self._driver.commit()
+
+    def write_last(self, task_id: str, *writes: Write) -> None:
+        """Run statements about `task_id` at the end of the transaction; at once on SQLite."""
+        if self._is_sqlite:
+            for prepared, values in writes:
+                self.run(prepared, **values)
+            return
+        info = cast("Connection", self._connection).info
+        info.setdefault(WAITING, []).append((task_id, writes))
+
+    def write_waiting(self) -> None:
+        """What `write_last` has put off; the transaction must end now."""
+        info = cast("Connection", self._connection).info
+        waiting = info.pop(WAITING, None)
+        if not waiting:
+            return
+        tasks = sorted({task_id for task_id, _ in waiting})
+        with self.at_once():
+            for task_id in tasks:  # in one order everywhere
+                self.run(_LOCK, task=task_id)
+            for _, writes in waiting:
+                for prepared, values in writes:
+                    self.run(prepared, **values)
+        info[WRITTEN] = tasks
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Errors of the driver as SQLAlchemy's; it also learns that a connection was lost."""
+        connection = cast("Connection", self._connection)
+        dialect: Any = connection.dialect
+        try:
+            yield
+        except dialect.loaded_dbapi.Error as error:
             if self._driver.closed:
-                cast("Connection", self._connection).exec_driver_sql("SELECT 1")
+                connection.exec_driver_sql("SELECT 1")  # fails, and drops the connections beside it
             raise _told(error) from error
-
-    @property
-    def _errors(self) -> type[Exception]:
-        dialect: Any = cast("Connection", self._connection).dialect
-        return cast("type[Exception]", dialect.loaded_dbapi.Error)
-
-    def _notice_loss(self, prepared: Prepared, values: dict[str, Any]) -> None:
-        """Of a lost connection SQLAlchemy learns by trying itself: it then drops those beside it."""
-        if self._driver.closed:
-            cast("Connection", self._connection).execute(prepared.statement, values)
 
 
 @contextmanager
@@ -222,7 +175,10 @@ def transaction(engine: Engine) -> Iterator[Direct]:
     """A transaction of its own that writes."""
     if engine.dialect.name != "sqlite":
         with engine.begin() as connection:
-            yield Direct(connection)
+            direct = Direct(connection)
+            with direct.at_once():
+                yield direct
+                direct.commit()  # travels with the last statements; the block's own finds it done
         return
     pooled = engine.raw_connection()
     try:

@@ -12,7 +12,8 @@ from typing import Any, cast
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Insert
 
-from shared.db.direct import Direct, Prepared, Rows
+from shared.db.direct import Direct
+from shared.db.prepared import Prepared, Rows
 
 
 class Inserts:
@@ -44,7 +45,7 @@ class Inserts:
 
     def run(self, direct: Direct, values: dict[str, Any]) -> Rows:
         """Insert all; what the last one returns. SQLite, which is near, takes them one by one."""
-        if direct.connection is not None:
+        if not direct.near:
             return direct.run(self._one, **values)
         return [direct.run(insert, **values) for insert in self._each][-1]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import bindparam, insert
 
 from shared.db.base import table
-from shared.db.direct import Prepared
 from shared.db.models import TaskEvent
+from shared.db.prepared import Prepared
 
 NOTE = Prepared(
     insert(table(TaskEvent)).values(

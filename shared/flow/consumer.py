@@ -18,7 +18,7 @@ from shared.events.base import CATALOGUE, DomainEvent, parse
 from shared.flow import ledger
 from shared.flow.canvas import canvas, rest
 from shared.flow.claims import WorkRef
-from shared.flow.statements import PIPELINE_OF
+from shared.flow.statements import NEWEST, OWNER
 from shared.flow.work import Backoff
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
@@ -125,13 +125,14 @@ def handle(
             return
     event = parse(name, body)
     with transaction(platform.engine) as direct:
-        task = direct.run(PIPELINE_OF, task=event.task_id).first
+        task = direct.run(OWNER, task=event.task_id).first
         step = atlas.step_for(task.pipeline, name) if task else None
-        if step is None or step.service != service:
+        if task is None or step is None or step.service != service:
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return
+        newest = direct.run(NEWEST, task=task.id, step=step.name)
         first_time(direct, service, event.event_id)
-        run = ledger.enqueue(direct, event, step, again=again)
+        run = ledger.enqueue(direct, event, task, newest.first, again=again)
     if run is not None:
         _dispatch(platform, step, run, event)
 

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from shared.bus.port import EventBus
-from shared.db.at_commit import write_last
 from shared.db.base import Base
 from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, now
@@ -28,7 +27,6 @@ from shared.flow.statements import (
     BEGIN,
     BEGIN_TASK,
     CLOSE,
-    NEWEST,
     OWNER,
     moving,
     setting,
@@ -60,7 +58,7 @@ def note(session: Session, task_id: str, step: str | None, kind: str, **data: An
 
 def _note(direct: Direct, task_id: str, step: str | None, kind: str, data: dict[str, Any]) -> None:
     values = {"task": task_id, "step": step, "kind": kind, "data": data, "at": now()}
-    write_last(direct, task_id, (NOTE, values))
+    direct.write_last(task_id, (NOTE, values))
 
 
 def latest_runs(session: Session, task_id: str) -> list[StepRun]:
@@ -127,7 +125,7 @@ class Enqueued:
 
 
 def enqueue(
-    direct: Direct, event: DomainEvent, step: Step, *, again: bool = False
+    direct: Direct, event: DomainEvent, task: Any, run: Any | None, *, again: bool = False
 ) -> Enqueued | None:
     """Take a request event: the run to dispatch, or None when there is nothing (more) to do.
 
@@ -135,19 +133,17 @@ def enqueue(
     may have died between commit and dispatch; its token makes a second canvas harmless. When it
     comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
     parts of a leading `parallel` perhaps only some were sent.
+
+    `task` is the row that `OWNER` gives, `run` that of `NEWEST` for the step, if there is one.
     """
-    task = direct.run(OWNER, task=event.task_id).first
-    if task is None or task.state in ENDED:
-        return None
-    run = direct.run(NEWEST, task=task.id, step=step.name).first
-    if run is None:
+    if run is None or task.state in ENDED:
         return None
     resendable = {State.QUEUED, State.RUNNING} if again else {State.QUEUED}
     if run.event_id == event.event_id and run.state in resendable:
         return Enqueued(run.id, run.attempt, run.token, task.user_id, task.pipeline)
     moved = _move(
         direct,
-        RunKey(run.id, task.id, step.name, run.attempt),
+        RunKey(run.id, task.id, run.name, run.attempt),
         {State.PENDING},
         State.QUEUED,
         event_id=event.event_id,

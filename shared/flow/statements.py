@@ -7,13 +7,12 @@ from functools import cache
 from sqlalchemy import Table, bindparam, exists, func, insert, literal, or_, select, update
 
 from shared.db.base import UtcDateTime, table
-from shared.db.direct import Prepared
 from shared.db.lazy_commit import CommitLazily
 from shared.db.models import StepRun, Task, WorkRun
+from shared.db.prepared import Prepared
 from shared.flow.states import ENDED, State
 
 RUN, TASK, WORK = table(StepRun), table(Task), table(WorkRun)
-PIPELINE_OF = Prepared(select(TASK.c.pipeline).where(TASK.c.id == bindparam("task")))
 OWNER = Prepared(
     select(TASK.c.id, TASK.c.user_id, TASK.c.pipeline, TASK.c.state, TASK.c.context)
     .where(TASK.c.id == bindparam("task"))
@@ -22,6 +21,7 @@ OWNER = Prepared(
 NEWEST = Prepared(
     select(
         RUN.c.id,
+        RUN.c.name,
         RUN.c.attempt,
         RUN.c.state,
         RUN.c.event_id,

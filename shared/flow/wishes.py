@@ -11,10 +11,11 @@ from sqlalchemy.sql.dml import Insert
 
 from shared.bus.port import EventBus
 from shared.db.base import new_id
-from shared.db.direct import Direct, Prepared
+from shared.db.direct import Direct
 from shared.db.inserts import Inserts, of_one_statement
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.db.notes import NOTE
+from shared.db.prepared import Prepared
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request

@@ -15,12 +15,12 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from shared.db.at_commit import write_last
 from shared.db.base import table
-from shared.db.direct import Direct, Prepared
+from shared.db.direct import Direct
 from shared.db.models import Epoch, StepRun, Task, TaskEvent, WorkRun, now
 from shared.db.notes import NOTE
 from shared.db.outage import outage
+from shared.db.prepared import Prepared
 from shared.errors import Cancelled
 from shared.progress.live import Live, NothingLive
 from shared.telemetry.table import EPOCHS
@@ -200,8 +200,7 @@ def _publish(direct: Direct, run: Any) -> None:
         "attempt": run.attempt,
     }
     which = {"task": run.task_id, "step": run.name}
-    write_last(
-        direct,
+    direct.write_last(
         run.task_id,
         (_FORGET, which),
         (NOTE, {**which, "kind": "progress", "data": data, "at": now()}),
