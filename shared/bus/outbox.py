@@ -24,6 +24,7 @@ from shared.bus.port import Outbound, Sender
 from shared.db.base import table
 from shared.db.direct import Direct, reading, transaction
 from shared.db.inserts import Inserts
+from shared.db.lazy_commit import CommitLazily
 from shared.db.models import Incoming, Outgoing, now
 from shared.db.prepared import Prepared
 from shared.events.base import DomainEvent
@@ -45,7 +46,9 @@ _WAITS = Prepared(
     .limit(1)
 )
 _SENT = Prepared(
-    update(_OUTBOX).where(_OUTBOX.c.id == bindparam("row")).values(published_at=bindparam("moment"))
+    update(_OUTBOX)
+    .where(_OUTBOX.c.id == bindparam("row"), CommitLazily())  # forgotten: it is sent once more
+    .values(published_at=bindparam("moment"))
 )
 _HANDLED = Prepared(
     select(_INBOX.c.at).where(

@@ -1,4 +1,4 @@
-"""One thread a process for what need not hold up the work: leases renewed, progress bars moved.
+"""One thread a process for what need not hold up the work: leases, progress bars, results in between.
 
 A thread for every task would cost more than a quick task does itself, and so would moving the bar
 of its step: bars move at once when they have not for a while, else a little later.
@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
+from sqlalchemy import Engine
 
+from shared.db.direct import Write, alone
 from shared.progress.board import StoredReport
 
 LOOK_EVERY_S = 0.5
@@ -30,6 +34,7 @@ class Background:
         self._working: set[StoredReport] = set()
         self._moved_at: dict[int, float] = {}  # step run -> when this process last moved its bar
         self._owed: dict[int, tuple[float, Callable[[], object]]] = {}
+        self._unstored: deque[tuple[Engine, Write]] = deque()
         threading.Thread(target=self._run, name="background", daemon=True).start()
 
     @contextmanager
@@ -61,11 +66,28 @@ class Background:
         """Call `move` once `every_s` have passed since the bar last moved, if nobody did before."""
         self._owed.setdefault(step_run_id, (self._moved_at[step_run_id] + every_s, move))
 
+    def store_soon(self, engine: Engine, write: Write) -> None:
+        """Store it with the next thing that this process stores, or within `LOOK_EVERY_S`."""
+        self._unstored.append((engine, write))
+
+    def unstored(self) -> list[Write]:
+        """What `store_soon` was told, for the caller to store now."""
+        return [write for _, write in self._taken()]
+
+    def _taken(self) -> Iterator[tuple[Engine, Write]]:
+        while True:
+            try:
+                yield self._unstored.popleft()  # each goes to one: the worker, or the thread
+            except IndexError:
+                return
+
     def _run(self) -> None:
         beat_at = time.monotonic() + self._beat_every_s
         while True:
             time.sleep(LOOK_EVERY_S)  # nobody wakes it: that would cost each quick task a switch
             now = time.monotonic()
+            for engine, (prepared, values) in self._taken():
+                _try(partial(alone, engine, prepared, **values))
             for step_run_id, (at, move) in tuple(self._owed.items()):
                 if at <= now and self._owed.pop(step_run_id, None) is not None:
                     self._moved_at[step_run_id] = now

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.db.direct import Direct, alone, transaction
+from shared.db.direct import Direct, Write, alone, transaction
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.flow import holder, ledger
 from shared.flow.statements import FINISH, FINISH_LAZILY, TAKE
@@ -74,8 +74,14 @@ class Superseded:
 Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
 
 
-def claim_fresh(engine: Engine, ref: WorkRef, step: Step, task: str, lease_s: float) -> bool:
-    """Take `task` if nobody ever had it and its step goes on; else change nothing: see `claim`."""
+def claim_fresh(
+    engine: Engine, ref: WorkRef, step: Step, task: str, lease_s: float, *before: Write
+) -> bool:
+    """Take `task` if nobody ever had it and its step goes on; else change nothing: see `claim`.
+
+    `before`: what this process still has to store of earlier work. None of it is stored when
+    somebody else takes the task at this very moment.
+    """
     at = now()
     values = {
         "run": ref.step_run_id,
@@ -87,8 +93,10 @@ def claim_fresh(engine: Engine, ref: WorkRef, step: Step, task: str, lease_s: fl
     }
     try:
         if task not in step.opening():
-            return alone(engine, TAKE, **values).first is not None
+            return alone(engine, TAKE, *before, **values).first is not None
         with transaction(engine) as direct:
+            for earlier, given in before:
+                direct.run(earlier, **given)
             taken = direct.run(TAKE, **values).first is not None
             if taken:
                 ledger.started(direct, ref.step_run_id, step)
@@ -140,9 +148,13 @@ def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> bool
     return direct.run(FINISH, **_result(ref, task, job)).count == 1
 
 
-def finish_alone(engine: Engine, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
-    """The same of work that is not the step's last, when nothing else is to be stored with it."""
-    return alone(engine, FINISH_LAZILY, **_result(ref, task, job)).count == 1
+def finishing(ref: WorkRef, task: str, job: dict[str, Any]) -> Write:
+    """The same of work that is not the step's last, to be stored with whatever comes next.
+
+    It may be forgotten: what follows is sent with the result, and a step that succeeds closes all
+    of its work.
+    """
+    return FINISH_LAZILY, _result(ref, task, job)
 
 
 def _result(ref: WorkRef, task: str, job: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from celery import Celery
 from celery import Task as CeleryTask
 from celery.exceptions import Reject, Retry
 
-from shared.db.direct import Direct, transaction
+from shared.db.direct import Direct, Write, transaction
 from shared.db.outage import outage
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
@@ -184,20 +184,28 @@ def _ended_well(
     side, run_id = background(platform.settings.worker.lease_s / 3), ref.step_run_id
     if last:
         with platform.sessions.begin() as session:
-            _require(claims.finish(Direct(session.connection()), ref, task, job), task)
+            direct = Direct(session.connection())
+            _store(direct, side.unstored())
+            _require(claims.finish(direct, ref, task, job), task)
             run = ledger.RunKey(run_id, ref.task_id, ref.step, ref.attempt)
             ledger.completed(session, platform.bus, run, step, job)
         side.bar_is_moved(run_id)
         return
     every_s = platform.settings.worker.report_every_s
-    due = side.bar_is_due(run_id, every_s)
-    if due:
+    if side.bar_is_due(run_id, every_s):
         with transaction(platform.engine) as direct:
+            _store(direct, side.unstored())
             _require(claims.finish(direct, ref, task, job), task)
             advance(direct, run_id, step.weights())
         return
-    _require(claims.finish_alone(platform.engine, ref, task, job), task)
+    side.store_soon(platform.engine, claims.finishing(ref, task, job))
     side.owe(run_id, every_s, lambda: _advance(platform, run_id, step))
+
+
+def _store(direct: Direct, writes: list[Write]) -> None:
+    with direct.at_once():
+        for prepared, values in writes:
+            direct.run(prepared, **values)
 
 
 def _require(finished: bool, task: str) -> None:
@@ -212,8 +220,11 @@ def _advance(platform: Platform, step_run_id: int, step: Step) -> None:
 
 def _claim(platform: Platform, ref: WorkRef, step: Step, task: str) -> claims.Claim:
     lease_s = platform.settings.worker.lease_s
-    if claims.claim_fresh(platform.engine, ref, step, task, lease_s):
+    unstored = background(lease_s / 3).unstored()
+    if claims.claim_fresh(platform.engine, ref, step, task, lease_s, *unstored):
         return claims.Taken(tries=1)
+    with platform.sessions.begin() as session:
+        _store(Direct(session.connection()), unstored)  # once more does no harm
     with platform.sessions.begin() as session:
         return claims.claim(session, ref, step, task, lease_s)
 
