@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import redis
@@ -15,6 +18,7 @@ from shared.progress.news import DatabaseNews
 from shared.progress.redis_client import Redis
 
 CHANNEL = "actverse.news"
+_beginning = threading.Lock()
 log = structlog.get_logger()
 
 
@@ -26,12 +30,37 @@ class RedisNews:
         self._database = DatabaseNews(reads)
         self._subscription: Any = None
         self._lock = threading.Lock()
+        self._pid = 0
+        self._untold: SimpleQueue[set[str]] = SimpleQueue()
 
     def tell(self, task_ids: Iterable[str]) -> None:
-        """Publish the ids, in one message."""
-        text = " ".join(sorted(set(task_ids)))
-        if text:
-            self._redis.ask(lambda client: client.publish(CHANNEL, text), 0)
+        """Have the ids published by a thread: whoever has just committed does not wait for Redis."""
+        ids = set(task_ids)
+        if not ids:
+            return
+        if self._pid != os.getpid():
+            self._begin()
+        self._untold.put(ids)
+
+    def _begin(self) -> None:
+        """A queue and a thread of this process's own: neither survives a fork."""
+        with _beginning:
+            if self._pid == os.getpid():
+                return
+            self._untold = SimpleQueue()
+            threading.Thread(
+                target=self._publish, args=(self._untold,), name="news", daemon=True
+            ).start()
+            self._pid = os.getpid()
+
+    def _publish(self, untold: SimpleQueue[set[str]]) -> None:
+        """What was told meanwhile goes in one message."""
+        while True:
+            ids = untold.get()
+            while not untold.empty():
+                ids |= untold.get()
+            text = " ".join(sorted(ids))
+            self._redis.ask(partial(_publish, text=text), None)
 
     def since(self, timeout_s: float) -> set[str] | None:
         """Wait for messages; a new subscription has missed what was told before it."""
@@ -62,3 +91,7 @@ def _subscribe(client: redis.Redis) -> Any:
     subscription = client.pubsub()
     subscription.subscribe(CHANNEL)
     return subscription
+
+
+def _publish(client: redis.Redis, text: str) -> None:
+    client.publish(CHANNEL, text)

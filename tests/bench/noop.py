@@ -121,14 +121,13 @@ class MeshWorker(Worker):
     def run(self) -> float:
         """From submitting a task to its state being SUCCEEDED."""
         begun = time.perf_counter()
-        with self.platform.sessions.begin() as session:
-            task_id = wishes.submit(
-                session,
-                self.platform.bus,
-                atlas.pipeline(self.pipeline),
-                noop_service.NoopOptions(),
-                user_id=self.user_id,
-            ).id
+        task_id = wishes.submit_alone(
+            self.platform.sessions,
+            self.platform.bus,
+            atlas.pipeline(self.pipeline),
+            noop_service.NoopOptions(),
+            user_id=self.user_id,
+        ).id
         ended: list[str] = []
 
         def done() -> bool:
