@@ -45,18 +45,18 @@ def measure(folder: Path, effort: Effort, say: Callable[[str], None]) -> list[Ro
             side()
         seconds = interleaved(effort.turns(5), sides, say)
     return [
+        _row(f"a step of {TASKS} no-op tasks", seconds["one step"], seconds["prefect"], GOAL),
         _row(f"a pipeline of {TASKS} no-op steps", seconds["nine steps"], seconds["prefect"]),
-        _row(f"a step of {TASKS} no-op tasks", seconds["one step"], seconds["prefect"]),
     ]
 
 
-def _row(what: str, ours: list[float], prefect: list[float]) -> Row:
+def _row(what: str, ours: list[float], prefect: list[float], goal: float | None = None) -> Row:
     measured = ratio(prefect, ours)
     return Row(
         f"{what} on RabbitMQ, PostgreSQL and Redis against a flow of {TASKS} on Prefect",
-        f"at least {GOAL:.0f}x quicker",
+        "told, no goal" if goal is None else f"at least {goal:.0f}x quicker",
         f"{measured:.1f}x ({spread(prefect, ours)})",
-        measured >= GOAL,
+        None if goal is None else measured >= goal,
         f"{statistics.median(ours) * 1000:.0f} ms",
         f"{statistics.median(prefect) * 1000:.0f} ms",
         "Prefect with its local server as it comes (SQLite), in an environment of its own; the flow "

@@ -167,7 +167,7 @@ def test_an_upload_address_ends(storage: S3Storage):
         storage.upload_link(Announced("uploads/7/a.mp4", 6 << 30, sha(FILM), "video/mp4"), 60)
 
 
-@pytest.mark.parametrize("other", [FILM[::-1], FILM[:-1], b""])
+@pytest.mark.parametrize("other", [FILM[::-1], FILM[:-1], b""], ids=["reversed", "short", "empty"])
 def test_what_came_past_the_checks_of_the_server_is_refused_by_ours(
     storage: S3Storage, other: bytes
 ):
