@@ -33,9 +33,7 @@ log = structlog.get_logger()
 
 
 def _engine(platform: Platform, name: str):  # noqa: ANN202 - a LabelingEngine, see its port
-    return labeling_engine(
-        name, platform.storage.local("labels/root").parent, platform.settings.labeling
-    )
+    return labeling_engine(name, platform)
 
 
 @task()
@@ -52,7 +50,10 @@ def push_frames(job: LabelingJob, run: Run) -> LabelingJob:
     storage = run.platform.storage
     folder = fetch_folder(storage, job.frame_path)
     listed = read_frames(folder / "frames.json")
-    images = [FrameImage(entry.frame, folder / entry.file) for entry in listed]
+    images = [
+        FrameImage(entry.frame, folder / entry.file, f"{job.frame_path}/{entry.file}")
+        for entry in listed
+    ]
     engine = _engine(run.platform, job.labeler)
     engine.push(job.where, images, _predictions(storage, job.inference_result_path, job.classes))
     status = engine.status(job.where)

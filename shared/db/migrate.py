@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from shared.db import models, operation_models  # noqa: F401 - they name their tables
+from shared.db import learning_models, models, operation_models  # noqa: F401 - they name tables
 from shared.db.base import Base
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -201,6 +201,11 @@ class Model(Base):
     image_size: Mapped[int]
     metrics: Mapped[dict[str, Any]]
     lineage: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(default="CANDIDATE", server_default="CANDIDATE")
+    reason: Mapped[str | None] = mapped_column(Text)  # why it is what it is
+    promoted_at: Mapped[datetime | None]
+    onnx_sha256: Mapped[str | None]
+    variant: Mapped[str] = mapped_column(default="fp32", server_default="fp32")  # what is served
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -41,6 +41,7 @@ class FrameLabels:
     file: str  # name of the image, for example 00000012.jpg
     state: FrameState
     boxes: tuple[Box, ...] = ()
+    seconds: float | None = None  # that a person had it open, where the tool tells
 
     @classmethod
     def seen(cls, frame: int, file: str, boxes: list[Box] | tuple[Box, ...]) -> FrameLabels:

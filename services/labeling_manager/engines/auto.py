@@ -20,7 +20,7 @@ from services.labeling_manager.engines.record import PushedFrame, Record, work_f
 from services.labeling_manager.errors import NoConfidentBoxes
 from shared.errors import Invalid
 from shared.labels.boxes import Box, FrameLabels, FrameState, LabelSet
-from shared.settings import LabelingSettings
+from shared.platform import Platform
 from shared.storage.disk import explaining
 
 
@@ -44,9 +44,10 @@ class AutoEngine:
         self.confirm_empty = confirm_empty
 
     @classmethod
-    def from_settings(cls, root: Path, settings: LabelingSettings) -> Self:
+    def from_platform(cls, platform: Platform) -> Self:
         """With the confidence that the operator chose."""
-        return cls(root, accept=settings.auto_confidence)
+        root = platform.storage.local("labels/root").parent
+        return cls(root, accept=platform.settings.labeling.auto_confidence)
 
     def open(self, spec: LabelingSpec) -> str:
         """Writes the task file."""

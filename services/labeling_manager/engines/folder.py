@@ -33,7 +33,7 @@ from shared.errors import NotFound
 from shared.labels.boxes import Box, LabelSet
 from shared.labels.folder import CLASSES, label_name
 from shared.labels.yolo import write_yolo
-from shared.settings import LabelingSettings
+from shared.platform import Platform
 from shared.storage.disk import copy_whole, explaining, remove, replacing
 
 SETTLE_S = 2.0  # a file written less than this ago may be half: no tool pauses longer in one file
@@ -56,10 +56,9 @@ class FolderEngine:
         self.suggested_from = suggested_from
 
     @classmethod
-    def from_settings(cls, root: Path, settings: LabelingSettings) -> Self:
+    def from_platform(cls, platform: Platform) -> Self:
         """Nothing of it is for the operator to choose."""
-        del settings
-        return cls(root)
+        return cls(platform.storage.local("labels/root").parent)
 
     def open(self, spec: LabelingSpec) -> str:
         """Make the folder; files that lie in it already stay."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from shared.labels.boxes import LabelSet
-from shared.settings import LabelingSettings
+from shared.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class FrameImage:
 
     frame: int  # index in the video, from 0
     path: Path  # of the image on this machine
+    key: str = ""  # of the image in the storage
 
     @property
     def file(self) -> str:
@@ -73,8 +74,8 @@ class LabelingEngine(Protocol):
     """
 
     @classmethod
-    def from_settings(cls, root: Path, settings: LabelingSettings) -> Self:
-        """`root` is the folder that holds a folder per task: `data_storage/labels`."""
+    def from_platform(cls, platform: Platform) -> Self:
+        """With the database, the storage and the settings of this process."""
         ...
 
     def open(self, spec: LabelingSpec) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
 from services.labeling_manager.engines.port import LabelingEngine
 from services.labeling_manager.errors import UnknownLabeler
-from shared.settings import LabelingSettings
+from shared.platform import Platform
 
 ENGINES = {
     "folder": "services.labeling_manager.engines.folder:FolderEngine",
@@ -22,8 +21,8 @@ def checked_labeler(name: str) -> str:
     return name
 
 
-def labeling_engine(name: str, root: Path, settings: LabelingSettings) -> LabelingEngine:
-    """The tool `name`, working below `root` (`data_storage/labels`)."""
+def labeling_engine(name: str, platform: Platform) -> LabelingEngine:
+    """The tool `name`."""
     module, _, attribute = ENGINES[checked_labeler(name)].partition(":")
     engine: type[LabelingEngine] = getattr(import_module(module), attribute)
-    return engine.from_settings(root, settings)
+    return engine.from_platform(platform)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from shared.db import models, operation_models  # noqa: F401 - they name their tables
+from shared.db import learning_models, models, operation_models  # noqa: F401 - they name tables
 from shared.db.base import Base
 
 engine = context.config.attributes["engine"]

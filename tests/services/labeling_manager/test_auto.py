@@ -14,8 +14,8 @@ from services.labeling_manager.errors import NoConfidentBoxes
 from shared.errors import Invalid
 from shared.labels.boxes import Box, FrameState
 from shared.labels.folder import read_label_folder, write_label_folder
-from shared.settings import LabelingSettings
 from tests.contracts.labeling import BOX, SPEC, LabelingContract, images, sure
+from tests.services.labeling_manager.conftest import platform
 
 
 @pytest.fixture
@@ -102,10 +102,9 @@ class TestAutoEngine(LabelingContract):
         assert read_label_folder(tmp_path / "out", listed).count(FrameState.LABELLED) == 1
 
     def test_the_operator_chooses_the_confidence(self, tmp_path: Path):
-        settings = LabelingSettings(auto_confidence=0.3)
-        engine = AutoEngine.from_settings(tmp_path / "labels", settings)
+        engine = AutoEngine.from_platform(platform(tmp_path, auto_confidence=0.3))
         ref = engine.open(SPEC)
         engine.push(ref, images(tmp_path / "frames", [0]), {0: [sure(BOX, 0.31)]})
         assert engine.pull(ref).count(FrameState.LABELLED) == 1
         with pytest.raises(Invalid, match=r"not in 0\.\.1"):
-            AutoEngine.from_settings(tmp_path, LabelingSettings(auto_confidence=50))
+            AutoEngine.from_platform(platform(tmp_path, auto_confidence=50))

@@ -10,13 +10,13 @@ import pytest
 
 from services.labeling_manager.engines.table import ENGINES, checked_labeler, labeling_engine
 from services.labeling_manager.errors import UnknownLabeler
-from shared.settings import LabelingSettings
 from tests.contracts.labeling import SPEC
+from tests.services.labeling_manager.conftest import platform
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_engine_opens(name: str, tmp_path: Path):
-    engine = labeling_engine(checked_labeler(name), tmp_path, LabelingSettings())
+    engine = labeling_engine(checked_labeler(name), platform(tmp_path))
     assert engine.open(SPEC)
 
 
