@@ -216,7 +216,8 @@ def _parked(properties: pika.BasicProperties, body: bytes) -> ParkedMessage:
         del headers[name]
     content = body.decode("utf-8", errors="replace")
     death = {name: str(value) for name, value in deaths[0].items()}
-    identity = json.dumps([death, content, properties.correlation_id], sort_keys=True)
+    told = [death, headers, content, properties.correlation_id]  # a death's time is whole seconds
+    identity = json.dumps(told, sort_keys=True, default=str)
     return ParkedMessage(
         key=hashlib.sha256(identity.encode()).hexdigest(),
         queue=death.get("queue", "?"),

@@ -199,7 +199,7 @@ def _message(parked: Parked) -> ParkedMessage:
         queue=parked.queue,
         reason=parked.reason,
         deliveries=parked.deliveries,
-        headers=parked.headers,
+        headers={**parked.headers, "replay_of": parked.id},  # put aside again, it is another one
         properties=parked.properties,
         content=parked.content,
     )
