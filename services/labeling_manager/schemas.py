@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.flow.work import Job
@@ -21,6 +23,8 @@ class LabelingJob(Job):
     labelled: int = 0
     empty: int = 0
     unseen: int = 0
+    preannotated_by: str | None = None
+    effort: dict[str, Any] = Field(default_factory=dict)
 
 
 class LabelingWish(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -22,13 +23,16 @@ from shared.events.vision import LabelingCompleted
 from shared.flow import ledger
 from shared.flow.states import State
 from shared.flow.work import Run, periodic, task
-from shared.labels.boxes import FrameState
+from shared.labels.boxes import FrameState, LabelSet
+from shared.labels.effort import CORRECTIONS, account
 from shared.labels.folder import read_frames, write_label_folder
 from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.storage.port import Storage
 from shared.storage.trees import fetch_folder, keep_folder
 
+EFFORT = "effort.json"
+GLOBAL = "global"  # whose boxes are suggested while the user has no model
 log = structlog.get_logger()
 
 
@@ -103,19 +107,34 @@ def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
     folder.mkdir(parents=True, exist_ok=True)
     write_label_folder(folder, labels)
     engine.close(row.ref)  # before the folder is kept: what the tool needed stays out of it
+    effort = _effort(storage, job, labels, row.rate)
+    (folder / EFFORT).write_text(json.dumps(effort, indent=1), encoding="utf-8")
     keep_folder(storage, prefix)
     counts = {state: labels.count(state) for state in FrameState}
     run.report(
         1.0,
         f"{counts[FrameState.LABELLED]} labelled, {counts[FrameState.EMPTY]} confirmed empty, "
         f"{counts[FrameState.UNSEEN]} unseen",
+        corrections=sum(effort[name] for name in CORRECTIONS),
     )
     return job.having(
         labeling_path=prefix,
         labelled=counts[FrameState.LABELLED],
         empty=counts[FrameState.EMPTY],
         unseen=counts[FrameState.UNSEEN],
+        effort=effort,
     )
+
+
+def _effort(
+    storage: Storage, job: LabelingJob, labels: LabelSet, frames_per_minute: float
+) -> dict[str, Any]:
+    """What the person did to the boxes that were suggested, and how long it took."""
+    suggested = _predictions(storage, job.inference_result_path, list(labels.classes))
+    by = (job.preannotated_by or GLOBAL) if suggested else None
+    return account(
+        suggested, labels, frames_per_minute=frames_per_minute, preannotated_by=by
+    ).model_dump()
 
 
 def _still_complete(status: LabelingStatus) -> None:

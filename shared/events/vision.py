@@ -120,6 +120,8 @@ class LabelDownloadRequested(DomainEvent, name="EVENT_LABEL_DOWNLOAD_REQUESTED")
     """Fetch the finished labels from the tool."""
 
     frame_path: str
+    inference_result_path: str | None = None  # what was suggested: the effort is counted from it
+    preannotated_by: str | None = None  # <model>/<version>; None: the global model
 
 
 class LabelsDownloaded(DomainEvent, name="EVENT_LABELS_DOWNLOADED"):
@@ -129,6 +131,7 @@ class LabelsDownloaded(DomainEvent, name="EVENT_LABELS_DOWNLOADED"):
     labelled: int
     empty: int
     unseen: int
+    effort: dict[str, Any] = Field(default_factory=dict)  # shared.labels.effort.Effort
 
 
 class ModelTrainingRequested(DomainEvent, name="EVENT_MODEL_TRAINING_REQUESTED"):
