@@ -51,6 +51,20 @@ class Dataset(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class LabelSheet(Base):
+    """A labeling in the built-in labeler: what the boxes may be, and whether somebody finished it."""
+
+    __tablename__ = "label_sheets"
+    task_id: Mapped[str] = mapped_column(
+        ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
+    )
+    classes: Mapped[list[Any]] = mapped_column(default=list)
+    title: Mapped[str] = mapped_column(Text, default="")
+    instructions: Mapped[str] = mapped_column(Text, default="")
+    finished_at: Mapped[datetime | None]
+    finished_by: Mapped[str | None]  # the user who said so
+
+
 class LabelDraft(Base):
     """A frame in the built-in labeler: what is suggested, what is drawn, who has it open."""
 

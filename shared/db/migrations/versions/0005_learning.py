@@ -56,6 +56,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_datasets_user_id"), "datasets", ["user_id"])
     op.create_index(op.f("ix_datasets_task_id"), "datasets", ["task_id"])
     op.create_table(
+        "label_sheets",
+        sa.Column("task_id", NAME, nullable=False),
+        sa.Column("classes", LIST, nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("instructions", sa.Text(), nullable=False),
+        sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("finished_by", NAME, nullable=True),
+        _of_task("label_sheets", "task_id"),
+        sa.PrimaryKeyConstraint("task_id", name=op.f("pk_label_sheets")),
+    )
+    op.create_table(
         "label_drafts",
         sa.Column("task_id", NAME, nullable=False),
         sa.Column("frame", sa.Integer(), nullable=False),
@@ -114,5 +125,8 @@ def _of_task(table: str, column: str) -> sa.ForeignKeyConstraint:
 def downgrade() -> None:
     for name in ("variant", "onnx_sha256", "promoted_at", "reason", "state"):
         op.drop_column("models", name)
-    for table in ("retrain_triggers", "label_items", "label_drafts", "datasets", "rounds"):
+    for table in (
+        *("retrain_triggers", "label_items", "label_drafts", "label_sheets"),
+        *("datasets", "rounds"),
+    ):
         op.drop_table(table)
