@@ -109,10 +109,15 @@ class Rows:
     def __init__(self, read: Callable[[], tuple[list[Any], int]]) -> None:
         """`read` is called when somebody first asks: until then a server may take its time."""
         self._read = read
+        self._known: tuple[list[Any], int] | None = None
 
-    @cached_property
+    @property
     def _content(self) -> tuple[list[Any], int]:
-        return self._read()
+        # not a `cached_property`: up to Python 3.11 that holds one lock for all instances, and a
+        # thread that waits for the row another one has locked would stop that one for ever
+        if self._known is None:
+            self._known = self._read()
+        return self._known
 
     @property
     def all(self) -> list[Any]:
