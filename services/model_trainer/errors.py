@@ -53,3 +53,64 @@ class WeightsDamaged(Conflict):
 
 class TrainingFailed(Conflict):
     """Training cannot go on with these settings and this machine."""
+
+
+class FrozenVideoTaught(Conflict):
+    """A video that models were taught from cannot judge them."""
+
+    def __init__(self, video: str) -> None:
+        super().__init__(
+            f"The video {video[:12]} cannot be added to the validation set: earlier rounds taught "
+            "from its frames. Add a video that is new in this round."
+        )
+
+
+class KeyReused(Invalid):
+    """An Idempotency-Key came back with another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key!r} was used for a different request; use a new key for a new round."
+        )
+
+
+class NoRounds(Invalid):
+    """Rounds were asked of a task that cannot have any."""
+
+    def __init__(self, task_id: str, pipeline: str) -> None:
+        super().__init__(
+            f"Task {task_id} ran the pipeline {pipeline!r}; further rounds belong to a task of the "
+            "pipeline 'vision', which POST /tasks/ starts."
+        )
+
+
+class RoundOneUnfinished(Conflict):
+    """There is no detector yet that a further round could make better."""
+
+    def __init__(self, task_id: str, state: str) -> None:
+        remedy = (
+            f"it has {state.lower()}; POST /tasks/{task_id}/retry lets it go on."
+            if state in {"FAILED", "CANCELLED"}
+            else f"it is {state.lower()}; wait for its end, GET /status/{task_id} tells."
+        )
+        super().__init__(f"Further rounds begin when round one, task {task_id}, is done: {remedy}")
+
+
+class RoundOpen(Conflict):
+    """One round at a time: the next one starts from what this one gives."""
+
+    def __init__(self, number: int, task_id: str, step: str | None) -> None:
+        where = f" at step {step}" if step else ""
+        super().__init__(
+            f"Round {number} is still open{where} (task {task_id}). Finish it, or give it up with "
+            f"POST /tasks/{task_id}/cancel; what was labelled by then is kept."
+        )
+
+
+class NoTriggers(NotFound):
+    """Nobody has set triggers for the task."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"Task {task_id} has no triggers; PUT /tasks/{task_id}/triggers sets them."
+        )
