@@ -1,9 +1,12 @@
-"""A database that goes away in the middle of a transaction is told as what it is."""
+"""Transactions on a server: one that goes away, one that waits for another."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from shared.db.at_commit import announce
@@ -27,3 +30,33 @@ def test_the_caller_hears_of_it_and_the_next_transaction_works(postgres_url: str
         assert direct.run(me).all[0].pid != pid
     engine.dispose()
     killer.dispose()
+
+
+def test_a_thread_that_waits_for_a_row_holds_up_no_other(postgres_url: str) -> None:
+    engine, blocker = open_engine(postgres_url), open_engine(postgres_url)
+    lock = Prepared(select(func.pg_advisory_xact_lock(7).label("locked")))
+    look = Prepared(select(func.pg_backend_pid().label("pid")))
+    waits = threading.Event()
+
+    def wait_for_it() -> None:
+        with transaction(engine) as direct:
+            waiting = direct.run(lock)
+            waits.set()
+            assert waiting.all
+
+    with blocker.begin() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        thread = threading.Thread(target=wait_for_it, daemon=True)
+        thread.start()
+        assert waits.wait(10)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(_pid, engine, look).result(timeout=10)
+    thread.join(10)
+    assert not thread.is_alive()
+    engine.dispose()
+    blocker.dispose()
+
+
+def _pid(engine: Engine, look: Prepared) -> int:
+    with transaction(engine) as direct:
+        return int(direct.run(look).all[0].pid)
