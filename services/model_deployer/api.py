@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from services.model_deployer import repository
+from services.model_deployer import models_api, repository
 from services.model_deployer.schemas import DeploymentAccepted, DeploymentDone, DeploymentWish
 from shared.errors import Forbidden, NotFound
 from shared.pipelines.vision_steps import DeploymentOptions, WithdrawalOptions
@@ -12,12 +12,14 @@ from shared.storage.paths import checked_prefix
 from shared.web.access import own_task
 from shared.web.waiting import InRunner, accepted, waiting
 
-router = APIRouter(prefix="/deployments", tags=["deployments"])
+router = APIRouter()
+router.include_router(models_api.router)
 
 
 @router.post(
-    "",
+    "/deployments",
     status_code=202,
+    tags=["deployments"],
     responses=waiting(DeploymentDone, 400, 403, 404, told=DeploymentAccepted),
 )
 async def request_deployment(runner: InRunner, wish: DeploymentWish) -> Response:
@@ -46,7 +48,12 @@ async def request_deployment(runner: InRunner, wish: DeploymentWish) -> Response
     )
 
 
-@router.delete("/{deployment_id}", status_code=202, responses=waiting(None, 403, 404))
+@router.delete(
+    "/deployments/{deployment_id}",
+    status_code=202,
+    responses=waiting(None, 403, 404),
+    tags=["deployments"],
+)
 async def withdraw_deployment(runner: InRunner, deployment_id: str) -> Response:
     """Take the model of a deployment off the server; its files stay, and it can be deployed again."""
     with runner.platform.reads() as session:

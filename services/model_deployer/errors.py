@@ -47,3 +47,33 @@ class ParityFailed(Terminal):
             f"{right} does not answer as {left} does: {why} ({figures}). The model is not deployed; the version "
             "served before stays. Convert it again, and report it if that does not help."
         )
+
+
+class NotServed(Conflict):
+    """A version that the model server does not hold cannot be the current one."""
+
+    def __init__(self, model: str, version: int) -> None:
+        super().__init__(
+            f"{model} version {version} is not on the model server. Deploy it with POST /deployments "
+            f"(model_path models/{model}/{version}), then try again."
+        )
+
+
+class NothingBefore(Conflict):
+    """There is no version to go back to."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"No version of {model} was current before the present one. "
+            "Choose one with POST /models/{task_id}/promote."
+        )
+
+
+class FiguresFlatter(Conflict):
+    """A version whose figures mean little is promoted only by somebody who says why."""
+
+    def __init__(self, model: str, version: int, leakage: float) -> None:
+        super().__init__(
+            f"{leakage:.0%} of the validation frames of {model} version {version} lie near training "
+            "frames, so its figures flatter it. Give a `reason` to promote it nevertheless."
+        )

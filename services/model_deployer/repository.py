@@ -8,8 +8,12 @@ from uuid import NAMESPACE_OID, uuid5
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from shared.db.base import now
+from shared.db.learning_models import Round
 from shared.db.models import Deployment, Model
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
+
+CANDIDATE, CURRENT, RETIRED = "CANDIDATE", "CURRENT", "RETIRED"
 
 
 def registered(session: Session, path: str) -> Model:
@@ -43,3 +47,116 @@ def deployment(session: Session, deployment_id: str) -> Deployment:
 def forget_deployments(session: Session, model: str) -> None:
     """No version of `model` is served any more."""
     session.execute(update(Deployment).where(Deployment.model == model).values(state="WITHDRAWN"))
+
+
+# --- which version is current ---------------------------------------------------------------------
+
+
+def model_of(session: Session, task_id: str) -> str:
+    """The name of a task's model; a further round's is that of the task the rounds began with."""
+    root = session.scalar(select(Round.root_id).where(Round.task_id == task_id))
+    return f"task-{root or task_id}"
+
+
+def versions(session: Session, name: str) -> list[Model]:
+    """Every registered version of `name`, the newest first."""
+    query = select(Model).where(Model.name == name).order_by(Model.version.desc())
+    return list(session.scalars(query))
+
+
+def version(session: Session, name: str, number: int) -> Model:
+    """That version of `name`."""
+    found = session.scalar(select(Model).where(Model.name == name, Model.version == number))
+    if found is None:
+        raise NotFound(f"The model {name} has no version {number}.")
+    return found
+
+
+def current(session: Session, name: str) -> Model | None:
+    """The version that new analyses use; None when none was ever promoted."""
+    query = select(Model).where(Model.name == name, Model.state == CURRENT)
+    return session.scalar(query)
+
+
+def before_current(session: Session, name: str) -> Model | None:
+    """The version that was current before the one that is now.
+
+    A version that came back keeps the moment of its own promotion, so that going back twice leads
+    two versions back, not there and here again.
+    """
+    present = current(session, name)
+    if present is None:
+        return None
+    query = (
+        select(Model)
+        .where(
+            Model.name == name,
+            Model.state == RETIRED,
+            Model.promoted_at < present.promoted_at,
+        )
+        .order_by(Model.promoted_at.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def lock_versions(session: Session, name: str) -> None:
+    """Until the transaction ends nobody else changes which version of `name` is current.
+
+    An update that changes nothing locks the rows on PostgreSQL and begins to write on SQLite; a
+    `SELECT ... FOR UPDATE` would do the first only. What is read after it is what holds.
+    """
+    session.execute(update(Model).where(Model.name == name).values(state=Model.state))
+    session.expire_all()
+
+
+def make_current(
+    session: Session, chosen: Model, reason: str, *, retired_because: str, again: bool = False
+) -> Model | None:
+    """`chosen` takes the place of the current version, which is returned; call `lock_versions` first.
+
+    `again` keeps the moment of its first promotion. Raises `Conflict` when somebody was quicker.
+    """
+    present = current(session, chosen.name)
+    if present is not None and present.id != chosen.id:
+        _move(session, present, CURRENT, state=RETIRED, reason=retired_because)
+    moment = chosen.promoted_at if again and chosen.promoted_at else now()
+    _move(session, chosen, chosen.state, state=CURRENT, reason=reason, promoted_at=moment)
+    return present
+
+
+def keep_candidate(session: Session, model: Model, reason: str) -> None:
+    """`model` waits; a version that was current before stays what it is."""
+    _move(session, model, CANDIDATE, state=CANDIDATE, reason=reason)
+
+
+def _move(session: Session, model: Model, expected: str, **columns: Any) -> None:
+    """Compare and set on `models.state`."""
+    moved = session.execute(
+        update(Model).where(Model.id == model.id, Model.state == expected).values(**columns)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict(
+            f"{model.name} version {model.version} is no longer {expected}: somebody else changed "
+            "it in the meantime. Look at GET /models/{task_id}/versions, then decide again."
+        )
+
+
+def remember_decision(session: Session, task_id: str, decision: str, reason: str) -> None:
+    """The round that `task_id` is, if it is one, ends so."""
+    session.execute(
+        update(Round).where(Round.task_id == task_id).values(decision=decision, reason=reason)
+    )
+
+
+def remember_figures(session: Session, model: Model, **figures: Any) -> None:
+    """Add to what is known of a version: the shadow run, the variants."""
+    session.execute(
+        update(Model).where(Model.id == model.id).values(metrics={**model.metrics, **figures})
+    )
+
+
+def to_keep_served(session: Session, name: str) -> list[int]:
+    """The versions that must stay on the server: the current one, and the one to go back to."""
+    kept = (current(session, name), before_current(session, name))
+    return [model.version for model in kept if model is not None]

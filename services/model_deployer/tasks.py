@@ -8,7 +8,12 @@ from pathlib import Path
 import structlog
 
 from services.model_deployer import repository
-from services.model_deployer.schemas import ConversionJob, DeploymentJob, WithdrawalJob
+from services.model_deployer.schemas import (
+    ConversionJob,
+    DeploymentJob,
+    PromotionJob,
+    WithdrawalJob,
+)
 from shared.errors import Retryable
 from shared.flow.work import Backoff, Run, periodic, task
 from shared.platform import Platform
@@ -84,6 +89,8 @@ def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
     from shared.serving.repository import ModelRepository
 
     settings = run.platform.settings.model
+    with run.platform.reads() as session:
+        pinned = repository.to_keep_served(session, job.model)
     done = deploy(
         ModelRepository.from_settings(settings),
         run.platform.model_server(),
@@ -94,6 +101,7 @@ def deploy_model(job: DeploymentJob, run: Run) -> DeploymentJob:
         image_size=job.image_size,
         frames=_frames(run, job.frame_path),
         kept_versions=settings.kept_versions,
+        pinned=pinned,
         report=run.report,
     )
     deployment_id = repository.deployment_id(job.task_id, job.version)
@@ -128,6 +136,78 @@ def withdraw_model(job: WithdrawalJob, run: Run) -> WithdrawalJob:
     with run.platform.sessions.begin() as session:
         repository.forget_deployments(session, job.model)
     return job
+
+
+@task()
+def compare_runs(job: PromotionJob, run: Run) -> PromotionJob:
+    """How the new version's analysis of the video differs from the one before.
+
+    Without one before, the global model's takes its place where there is one: a user wants to know
+    what the labels have changed.
+    """
+    from services.model_deployer.engines.shadow import compare_runs as compare
+    from services.model_deployer.engines.shadow import draw_timeline
+
+    storage, result = run.platform.storage, job.inference_result_path
+    last = job.last_results or f"{result}/global"
+    if not storage.exists(f"{last}/results.csv"):
+        run.report(1.0, "no earlier analysis of this video to compare with")
+        return job
+    found = compare(
+        storage.fetch(f"{last}/results.csv"),
+        storage.fetch(f"{result}/results.csv"),
+        class_agnostic=last.rpartition("/")[2] == "global",
+    )
+    key = f"{result}/shadow"
+    draw_timeline(found, storage.local(f"{key}.png"))
+    told = {**found.figures(), "against": last, "picture": f"{key}.png"}
+    storage.local(f"{key}.json").write_text(json.dumps(told), encoding="utf-8")
+    for name in ("png", "json"):
+        storage.keep(f"{key}.{name}")
+    run.report(1.0, found.sentence, matched=found.matched)
+    return job.having(shadow={name: told[name] for name in told if name != "timeline"})
+
+
+@task()
+def decide_promotion(job: PromotionJob, run: Run) -> PromotionJob:
+    """The new version becomes the current one, or waits as a candidate; the reason is kept with it.
+
+    A second run finds the decision of the first and changes nothing.
+    """
+    from services.model_deployer.engines.promotion import judge
+
+    with run.platform.sessions.begin() as session:
+        repository.lock_versions(session, job.model)
+        model = repository.version(session, job.model, job.version)
+        repository.remember_figures(session, model, shadow=job.shadow)
+        present = repository.current(session, job.model)
+        if model.state != repository.CANDIDATE:
+            decision, reason = model.state, model.reason or ""
+        else:
+            verdict = judge(
+                job.metrics or model.metrics,
+                job.promotion,
+                version=f"{job.model}/{job.version}",
+                current=f"{job.model}/{present.version}" if present else None,
+            )
+            reason = verdict.reason
+            if verdict.promoted:
+                decision = repository.CURRENT
+                told = f"Version {job.version} took its place: {reason}"
+                repository.make_current(session, model, reason, retired_because=told)
+            else:
+                decision = repository.CANDIDATE
+                repository.keep_candidate(session, model, reason)
+        repository.remember_decision(session, job.task_id, decision, reason)
+    log.info(
+        "model_deployer.promotion.decided",
+        model=job.model,
+        version=job.version,
+        decision=decision,
+        reason=reason,
+    )
+    run.report(1.0, reason)
+    return job.having(decision=decision, reason=reason)
 
 
 @periodic

@@ -49,7 +49,7 @@ def models(platform: InPlatform, caller: InCaller) -> list[ServedVersion]:
 
 @router.post("/{task_id}/inference", status_code=202, responses=waiting(InferenceDone, 400, 404))
 async def infer(runner: InRunner, task_id: str, wish: InferenceWish) -> Response:
-    """Analyse another video with the model of a task; gives `inference_result_path`."""
+    """Analyse another video with the current model of a task; gives `inference_result_path`."""
     with runner.platform.reads() as session:
         own_task(session, runner.caller, task_id)
         source = own_source(session, runner.platform.storage, runner.caller, wish.data_path)
@@ -57,7 +57,7 @@ async def infer(runner: InRunner, task_id: str, wish: InferenceWish) -> Response
             raise BadInput(
                 "data_path is an upload or a stored video; fetch URLs with POST /video/download."
             )
-        row = repository.newest_deployment(session, task_id)
+        row = repository.deployment_of(session, task_id, wish.version)
     options = InferenceOptions(
         deployment_id=row.id, inference_data_path=source, inference=wish.settings()
     )

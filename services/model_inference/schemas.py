@@ -21,6 +21,16 @@ class GlobalJob(Job):
     detections: int = 0
 
 
+class PreannotationJob(Job):
+    """Frames that wait for a person, on their way to suggestions."""
+
+    frame_path: str
+    deployment_id: str | None = None  # None: the global model
+    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    inference_result_path: str | None = None
+    preannotated_by: str = ""
+
+
 class AnalysisJob(Job):
     """A video for a deployed model."""
 
@@ -49,10 +59,13 @@ class InferenceWish(BaseModel):
     max_frames: Annotated[int, Field(ge=1)] | None = Field(
         default=None, examples=[1000], description="Stop after so many analysed frames"
     )
+    version: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, examples=[2], description="Which version; the current one when not given"
+    )
 
     def settings(self) -> AnalysisSettings:
         """The same as settings of an analysis."""
-        return AnalysisSettings.model_validate(self.model_dump(exclude={"data_path"}))
+        return AnalysisSettings.model_validate(self.model_dump(exclude={"data_path", "version"}))
 
 
 class InferenceDone(Done):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
+
 from services.model_inference import repository
-from services.model_inference.schemas import AnalysisJob, GlobalJob
+from services.model_inference.schemas import AnalysisJob, GlobalJob, PreannotationJob
+from shared.errors import NotFound
 from shared.flow.work import Backoff, Run, task
 from shared.serving.port import ModelSpec
 from shared.storage.trees import fetch_exactly, fetch_folder, keep_exactly, keep_folder
 
 GLOBAL = "global"
+log = structlog.get_logger()
 SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
 
 
@@ -41,6 +45,33 @@ def analyse_globally(job: GlobalJob, run: Run) -> GlobalJob:
     return job.having(inference_result_path=result, detections=summary.detections)
 
 
+@task(retry=SERVER_TRIES)
+def preannotate(job: PreannotationJob, run: Run) -> PreannotationJob:
+    """Suggest boxes for the frames: the deployed model's, or the global one's.
+
+    A model that was taken off the server since is no reason to wait: people can label without its
+    suggestions, so the global model's stand in, and `preannotated_by` says whose they are.
+    """
+    from services.model_inference.engines.still import predict_frames
+
+    storage, server = run.platform.storage, run.platform.model_server()
+    try:
+        spec = _spec(job.deployment_id, run) if job.deployment_id else server.spec(GLOBAL)
+    except NotFound as error:
+        if job.deployment_id is None:
+            raise
+        log.warning("model_inference.preannotate.stand_in", error=str(error))
+        spec = server.spec(GLOBAL)
+    result = f"inference_results/{job.task_id}/preannotation"
+    frames = fetch_folder(storage, job.frame_path)
+    out = _folder(run, result) / "predictions.json"
+    boxes = predict_frames(frames, spec, server, job.inference, out)
+    storage.keep(f"{result}/predictions.json")
+    by = GLOBAL if spec.name == GLOBAL else f"{spec.name}/{spec.version}"
+    run.report(1.0, f"{boxes} boxes suggested by {by}", boxes=boxes)
+    return job.having(inference_result_path=result, preannotated_by=by)
+
+
 def _folder(run: Run, prefix: str) -> Path:
     folder = run.platform.storage.local(prefix)
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +88,7 @@ def analyse_video(job: AnalysisJob, run: Run) -> AnalysisJob:
     from services.model_inference.engines.analysis import analyse
 
     storage, server = run.platform.storage, run.platform.model_server()
-    spec = _spec(job, run)
+    spec = _spec(job.deployment_id, run)
     prefix = f"interim/{job.task_id}/analysis"
     work = _folder(run, prefix)
     video = storage.fetch(_stored(job.inference_data_path))
@@ -78,9 +109,9 @@ def analyse_video(job: AnalysisJob, run: Run) -> AnalysisJob:
     )
 
 
-def _spec(job: AnalysisJob, run: Run) -> ModelSpec:
+def _spec(deployment_id: str, run: Run) -> ModelSpec:
     with run.platform.reads() as session:
-        row = repository.deployment(session, job.deployment_id)
+        row = repository.deployment(session, deployment_id)
     return run.platform.model_server().spec(row.model, row.version)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, text
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -189,7 +189,17 @@ class Model(Base):
     """One version of a model in the registry, with where it came from."""
 
     __tablename__ = "models"
-    __table_args__ = (Unique("name", "version"), Index("ix_models_path", "path"))
+    __table_args__ = (
+        Unique("name", "version"),
+        Index("ix_models_path", "path"),
+        Index(  # one version of a model is current, whoever decides at the same moment
+            "ix_models_current",
+            "name",
+            unique=True,
+            sqlite_where=text("state = 'CURRENT'"),
+            postgresql_where=text("state = 'CURRENT'"),
+        ),
+    )
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     name: Mapped[str]
     version: Mapped[int]

@@ -82,13 +82,14 @@ class ModelRepository:
         task: str,
         image_size: int,
         kept_versions: int = 2,
+        pinned: Iterable[int] = (),
     ) -> ModelSpec:
         """Add a version and serve it beside the newest of those served so far.
 
         `version=None` takes the next number, or the number under which the same file with the same
         classes is already there, so that a repeated step writes once. A number that is given must
         be higher than all others, or be that of the same content. `kept_versions` is how many stay
-        served in all. On platform "onnxruntime" an older version of another shape (classes, image
+        served in all; those of `pinned` that are served now stay beside them. On platform "onnxruntime" an older version of another shape (classes, image
         size) is not kept: one Triton configuration describes one shape there.
 
         Raises `Invalid` for a name, a file or values that do not fit, `Conflict` for a version
@@ -123,9 +124,10 @@ class ModelRepository:
                 staged.chmod(0o755)
                 staged.replace(folder / str(number))
         kept = [v for v in self.served(name) or self.versions(name) if v < number]
+        held = set(pinned) & set(kept)
         newer = [v for v in self.served(name) if v > number]
         kept = kept[len(kept) - (kept_versions - 1) :] if kept_versions > 1 else []
-        self.serve(name, [*kept, number, *newer])
+        self.serve(name, [*held, *kept, number, *newer])
         self.want(name, loaded=True)
         return spec
 

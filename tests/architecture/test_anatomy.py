@@ -23,6 +23,8 @@ SERVICES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "__init_
 ANATOMY = {"__init__", "api", "schemas", "tasks", "repository", "errors"}
 MORE = {
     "api_gateway": {
+        "console_api",
+        "frames_api",
         "health",
         "live",
         "pulse",
@@ -31,7 +33,13 @@ MORE = {
         "uploads",
         "uploads_api",
     },  # what its routes call
-    "model_deployer": {"install"},  # run by the launcher: the shipped model and those of before
+    "labeling_manager": {
+        "webhook_api",  # what a labeling tool may call
+    },
+    "model_deployer": {
+        "install",  # run by the launcher: the shipped model and those of before
+        "models_api",  # which version is current
+    },
     "notification": {  # which event is which news, how it is said; what is due, and who sends it
         *("news", "templates", "deliveries", "sender", "webhooks", "trials"),
     },

@@ -40,13 +40,14 @@ def deploy(
     frames: Sequence[Path] = (),
     task: str = "detect",
     kept_versions: int = 2,
+    pinned: Sequence[int] = (),
     tolerance: Tolerance | None = None,
     report: Report = silent,
 ) -> Deployed:
     """Write the version, load it, compare it with its file on `frames` (drawn pictures without any).
 
     When the server refuses it or it answers wrongly, the version is removed, the older ones stay
-    served, and the reason is raised; when the server does not answer, everything is left for the
+    served, and the reason is raised; versions in `pinned` stay served however old they are; when the server does not answer, everything is left for the
     next attempt. A repeated call with the same file changes nothing.
     """
     before = repository.served(name)
@@ -59,6 +60,7 @@ def deploy(
         task=task,
         image_size=image_size,
         kept_versions=kept_versions,
+        pinned=pinned,
     )
     try:
         report(0.3, "loading")

@@ -23,9 +23,10 @@ LOW = 0.1  # a labeler wants to see doubtful boxes too
 def predict_frames(
     folder: Path, spec: ModelSpec, server: ModelServer, settings: AnalysisSettings, out: Path
 ) -> int:
-    """Write `out`: {"classes": [...], "frames": {frame: [[class, cx, cy, w, h, confidence], ...]}}.
+    """Write `out`: {"model": <name>/<version>, "classes": [...], "frames": {frame: [box, ...]}}.
 
-    Boxes are shares of the image, best first; `class` counts in "classes".
+    A box is [class, cx, cy, w, h, confidence]: shares of the image, best first; `class` counts in
+    "classes".
 
     `folder` holds frames.json and the images it lists. Returns the number of boxes.
     """
@@ -57,8 +58,9 @@ def predict_frames(
                     seen.xyxy, seen.confidence, seen.class_id, strict=True
                 )
             ]
+    told = {"model": f"{spec.name}/{spec.version}", "classes": spec.classes, "frames": found}
     with whole(out) as part:
-        part.write_text(json.dumps({"classes": spec.classes, "frames": found}), encoding="utf-8")
+        part.write_text(json.dumps(told), encoding="utf-8")
     return sum(map(len, found.values()))
 
 

@@ -210,7 +210,7 @@ def _ask_the_gateway(session: Session) -> None:
     with pytest.raises(Exception, match="No registered model"):
         deployments.registered(session, "models/none/1")
     with pytest.raises(Exception, match="no deployed model"):
-        inference.newest_deployment(session, "task-00003")
+        inference.deployment_of(session, "task-00003")
 
 
 def test_what_the_gateway_asks_has_an_index(platform: Platform) -> None:

@@ -73,6 +73,27 @@ TABLE = [
     ("delete", "/deployments/{deployment_id}", {"prefer"}, {202, 204, 404}, set()),
     ("get", "/models", set(), {200, 500}, {"name", "version", "state"}),
     (
+        "get",
+        "/models/{task_id}/versions",
+        set(),
+        {200, 404},
+        {"model", "current", "versions"},
+    ),
+    (
+        "post",
+        "/models/{task_id}/promote",
+        {"version", "reason"},
+        {200, 404, 409, 422},
+        {"model", "version", "before", "reason"},
+    ),
+    (
+        "post",
+        "/models/{task_id}/rollback",
+        set(),
+        {200, 404, 409},
+        {"model", "version", "before", "reason"},
+    ),
+    (
         "post",
         "/models/{task_id}/inference",
         {
@@ -82,6 +103,7 @@ TABLE = [
             "batch_size",
             "frame_skip",
             "max_frames",
+            "version",
             "prefer",
         },
         {202, 400, 404, 422, 500},

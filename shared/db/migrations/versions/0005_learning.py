@@ -115,6 +115,14 @@ def upgrade() -> None:
         sa.Column("variant", NAME, nullable=False, server_default="fp32"),
     ):
         op.add_column("models", column)
+    op.create_index(
+        op.f("ix_models_current"),
+        "models",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("state = 'CURRENT'"),
+        postgresql_where=sa.text("state = 'CURRENT'"),
+    )
 
 
 def _of_task(table: str, column: str) -> sa.ForeignKeyConstraint:
@@ -123,6 +131,7 @@ def _of_task(table: str, column: str) -> sa.ForeignKeyConstraint:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_models_current"), "models")
     for name in ("variant", "onnx_sha256", "promoted_at", "reason", "state"):
         op.drop_column("models", name)
     for table in (
