@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.events.learning_settings import FrameBudget
 from shared.flow.work import Job
 from shared.web.answers import Done
 
@@ -28,6 +29,20 @@ class VideoJob(Job):
     fps: float | None = None
     width: int | None = None
     height: int | None = None
+
+
+class ChoiceJob(Job):
+    """From a normalised video and what models said of it to the frames of a further round."""
+
+    download_path: str
+    num_frames: int = 20
+    seed: int = 0
+    budget: FrameBudget = Field(default_factory=FrameBudget)
+    taken_paths: list[str] = Field(default_factory=list)
+    last_results: str | None = None
+    global_results: str | None = None
+    frame_path: str | None = None
+    chosen: dict[str, int] = Field(default_factory=dict)
 
 
 class CopyJob(Job):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from services.video_processor import repository
 from services.video_processor.engines.port import Probe, SourceSettings, VideoLimits
-from services.video_processor.schemas import CopyJob, ResultsJob, VideoJob
+from services.video_processor.schemas import ChoiceJob, CopyJob, ResultsJob, VideoJob
 from shared.errors import MediaRejected, NotFound
 from shared.flow.work import Backoff, Run, task
+from shared.labels.folder import read_frames
 from shared.settings import revealed
 from shared.storage.disk import copy_whole, explaining, replacing
 from shared.storage.places import writable_key
@@ -154,6 +156,51 @@ def _extracted(job: VideoJob, run: Run, video_key: str) -> VideoJob:
     keep_folder(storage, prefix)
     run.report(1.0, f"{total} frames, {len(numbers)} of them taken for labeling")
     return job.having(frame_path=prefix, frames=total)
+
+
+@task()
+def choose_frames(job: ChoiceJob, run: Run) -> ChoiceJob:
+    """Take the frames that are worth a person's time now, and say in choice.json why.
+
+    May run twice: the same job chooses the same frames, and those that are there are kept.
+    """
+    from services.video_processor.engines.choice.choosing import Wish, decide, part_of
+    from services.video_processor.engines.frames import extract
+
+    storage = run.platform.storage
+    taken = {
+        entry.frame
+        for path in job.taken_paths
+        for entry in read_frames(storage.fetch(f"{path}/frames.json"))
+    }
+    video = storage.fetch(job.download_path)
+    wish = Wish(
+        video,
+        taken,
+        _results_of(storage, job.last_results),
+        _results_of(storage, job.global_results),
+    )
+    choice = decide(
+        wish, job.num_frames, job.budget, seed=job.seed, report=part_of(run.report, 0.0, 0.9)
+    )
+    prefix = f"frames/{job.task_id}"
+    folder = storage.local(prefix)
+    folder.mkdir(parents=True, exist_ok=True)
+    extract(video, [each.frame for each in choice.chosen], folder, part_of(run.report, 0.9, 1.0))
+    content = {"notes": choice.notes, "frames": [asdict(each) for each in choice.chosen]}
+    with replacing(folder / "choice.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    keep_folder(storage, prefix)
+    run.report(1.0, " ".join([f"{len(choice.chosen)} frames chosen for labeling.", *choice.notes]))
+    return job.having(frame_path=prefix, chosen=choice.by_strategy())
+
+
+def _results_of(storage: Storage, prefix: str | None) -> Path | None:
+    """results.csv of an analysis; None where none is stored: the choice does without it."""
+    key = f"{prefix}/results.csv"
+    if prefix is None or key not in storage.list(prefix):
+        return None
+    return storage.fetch(key)
 
 
 @task(retry=DOWNLOAD_TRIES)

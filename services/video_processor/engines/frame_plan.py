@@ -66,8 +66,8 @@ def plan(sent: Sequence[Sent], numbers: Iterable[int]) -> list[Run]:
     for first, last, pts, number in sorted(needs):
         if runs and first <= runs[-1].last + 1:
             before = runs[-1]
-            merged = before.wanted | {pts: number}
-            runs[-1] = Run(before.first, max(before.last, last), merged)
+            before.wanted[pts] = number
+            runs[-1] = Run(before.first, max(before.last, last), before.wanted)
         else:
             runs.append(Run(first, last, {pts: number}))
     return runs

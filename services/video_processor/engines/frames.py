@@ -69,7 +69,7 @@ def extract(
         report(1.0, "frames are there already", frames=len(wanted))
         return done
     present = _resume(folder, request, wanted)
-    table = _Table(video)
+    table = Table(video)
     if wanted and (wanted[0] < 0 or wanted[-1] >= len(table.sent)):
         raise Invalid(
             f"Frame {wanted[-1] if wanted[0] >= 0 else wanted[0]} was asked for; {video.name} has frames 0 to "
@@ -80,7 +80,7 @@ def extract(
     missing = [number for number in wanted if number not in entries]
     with ThreadPoolExecutor(ENCODERS) as pool:
         waiting: list[Future[Entry]] = []
-        for number, frame in _decode(video, table, missing):
+        for number, frame in decode_frames(video, table, missing):
             waiting.append(
                 pool.submit(_write, folder, number, frame, table.time_s(number), quality)
             )
@@ -99,7 +99,7 @@ def extract(
     return content
 
 
-class _Table:
+class Table:
     """Where each frame lies in the file."""
 
     def __init__(self, video: Path) -> None:
@@ -110,12 +110,17 @@ class _Table:
                 if packet.size and not packet.is_discard:
                     self.stamped &= packet.pts is not None
                     self.sent.append(Sent(packet.pts or 0, packet.is_keyframe))
+            self.size = (stream.width, stream.height)  # pixels
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else 0.0
             self._base = float(stream.time_base or 1)
         self._shown = sorted(packet.pts for packet in self.sent)
         self._numbers = {pts: number for number, pts in enumerate(self._shown)}
         self.stamped &= len(self._numbers) == len(self._shown)
+
+    def __len__(self) -> int:
+        """How many frames the file shows."""
+        return len(self.sent)
 
     def number(self, pts: int | None) -> int:
         """The frame that is shown at `pts`; -1 if none is."""
@@ -128,7 +133,9 @@ class _Table:
         return round((self._shown[number] - self._shown[0]) * self._base, 6)
 
 
-def _decode(video: Path, table: _Table, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+def decode_frames(
+    video: Path, table: Table, numbers: Sequence[int]
+) -> Iterator[tuple[int, VideoFrame]]:
     """Each of `numbers` with its frame, in order as far as groups allow."""
     if not numbers:
         return
@@ -153,7 +160,7 @@ def _decode(video: Path, table: _Table, numbers: Sequence[int]) -> Iterator[tupl
     )
 
 
-def _by_runs(video: Path, table: _Table, runs: Sequence[Run]) -> Iterator[tuple[int, VideoFrame]]:
+def _by_runs(video: Path, table: Table, runs: Sequence[Run]) -> Iterator[tuple[int, VideoFrame]]:
     """Decode run after run; what does not come out as planned is left to the caller."""
     with opened_video(video) as (container, stream):
         context = stream.codec_context
@@ -197,7 +204,7 @@ def _write(folder: Path, number: int, frame: VideoFrame, time_s: float, quality:
     return Entry(number, name, time_s, width, height, hashlib.sha256(data).hexdigest())
 
 
-def _known(folder: Path, number: int, table: _Table) -> Entry | None:
+def _known(folder: Path, number: int, table: Table) -> Entry | None:
     """A frame that an earlier call has written; None if it is not whole."""
     name = f"{number:08d}.jpg"
     data = (folder / name).read_bytes()

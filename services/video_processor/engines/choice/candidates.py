@@ -1,0 +1,152 @@
+"""The frames among which the strategies choose, and all that is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.video_processor.engines.choice import sight
+from services.video_processor.engines.choice.breaks import track_breaks
+from services.video_processor.engines.choice.doubt import doubts
+from services.video_processor.engines.choice.port import Material
+from services.video_processor.engines.choice.results import boxes_of
+from services.video_processor.engines.choice.selection import Looks, Times
+from services.video_processor.engines.frames import Table
+from shared.progress.report import Report
+
+LEAST = 4096  # candidates of a long video, at a regular distance
+FOR_EACH = 4  # candidates for each frame asked for, where that is more
+EXTRA = 3  # the best of a figure for each frame asked for join them
+NO_RESULTS = "the last model has not analysed this video yet"
+SURE = "the last model found nothing that it is unsure of"
+NO_TRACKS = "the last analysis holds no tracks"
+NO_BREAK = "no track of the last analysis breaks in the middle of the picture"
+STILL = "nothing moves"
+BOX_CELLS = (6, 4)  # columns and rows over the picture, where the boxes' centres lie
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the strategies rank, and what tells whether two frames show the same."""
+
+    material: Material
+    looks: Looks
+
+
+def gather(
+    video: Path,
+    table: Table,
+    count: int,
+    *,
+    gap_s: float,
+    motion: bool,
+    seed: int,
+    taken: Sequence[int],
+    last: Path | None,
+    other: Path | None,
+    report: Report,
+) -> Gathered:
+    """Read the results, choose the candidates, decode the video once and look at them.
+
+    Memory: two figures a frame of the video, and a few hundred numbers a candidate.
+    """
+    total = len(table)
+    doubt = doubts(last, other, total) if last else None
+    breaks = track_breaks(last, total, table.fps or 1.0, table.size) if last else None
+    frames = _candidates(table, count, gap_s, taken, [doubt, breaks])
+    sights = sight.look(video, table, frames, motion=motion, seed=seed, report=report)
+    rows = {int(frame): row for row, frame in enumerate(frames)}
+    boxes = None
+    if last:
+        boxes = {rows[frame]: found for frame, found in boxes_of(last, rows).items()}
+    columns = [sights.features[:, group] for group in sights.groups]
+    if boxes is not None:
+        columns.append(_box_features(boxes, len(frames), table.size))
+    moved = sights.motion if sights.motion is not None and sights.motion.any() else None
+    material = Material(
+        frames=frames,
+        times=np.array([table.time_s(int(frame)) for frame in frames]),
+        taken=np.isin(frames, np.asarray(taken, np.int64)),
+        features=np.concatenate([_weighted(group) for group in columns], axis=1),
+        motion=moved,
+        uncertainty=None if doubt is None else doubt[frames],
+        track_breaks=None if breaks is None else breaks[frames],
+        reasons=(
+            ("motion", STILL),
+            ("uncertainty", NO_RESULTS if last is None else SURE),
+            ("track_breaks", _why_no_breaks(last, breaks)),
+        ),
+    )
+    return Gathered(material, Looks(sights.masks, sights.cover, boxes))
+
+
+def _why_no_breaks(last: Path | None, breaks: NDArray[np.float32] | None) -> str:
+    if last is None:
+        return NO_RESULTS
+    return NO_TRACKS if breaks is None else NO_BREAK
+
+
+def _candidates(
+    table: Table,
+    count: int,
+    gap_s: float,
+    taken: Sequence[int],
+    figures: Sequence[NDArray[np.float32] | None],
+) -> NDArray[np.int64]:
+    """All frames of a short video; of a long one a grid, the best by each figure, earlier ones."""
+    total = len(table)
+    most = max(LEAST, FOR_EACH * count)
+    if total <= most:
+        return np.arange(total)
+    grid = np.linspace(0, total - 1, most).round().astype(np.int64)
+    best = [_peaks(figure, table, EXTRA * count, gap_s) for figure in figures if figure is not None]
+    return np.unique(np.concatenate([grid, np.asarray(taken, np.int64), *best]))
+
+
+def _peaks(
+    figure: NDArray[np.float32], table: Table, wanted: int, gap_s: float
+) -> NDArray[np.int64]:
+    """The `wanted` best frames that keep a gap in time."""
+    times, found = Times(gap_s), []
+    for frame in np.argsort(-figure, kind="stable").tolist():
+        if figure[frame] <= 0 or len(found) == wanted:
+            break
+        if times.free(table.time_s(frame)):
+            times.take(table.time_s(frame))
+            found.append(frame)
+    return np.array(found, np.int64)
+
+
+def _box_features(
+    boxes: Mapping[int, NDArray[np.float32]], count: int, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """(count, d): where boxes lie, how many, how large, how long, and how close to each other."""
+    columns, rows = BOX_CELLS
+    found = np.zeros((count, columns * rows + 5), np.float32)
+    scale = np.array([*size, *size], np.float32)
+    for row, pixels in boxes.items():
+        left, top, right, bottom = (pixels / scale).T
+        x, y = np.clip((left + right) / 2, 0, 0.999), np.clip((top + bottom) / 2, 0, 0.999)
+        cells = (y * rows).astype(int) * columns + (x * columns).astype(int)
+        found[row, : columns * rows] = np.sqrt(np.bincount(cells, minlength=columns * rows))
+        area = np.sqrt(np.maximum((right - left) * (bottom - top), 0))
+        shape = (right - left) / np.maximum(right - left + bottom - top, 1e-6)
+        apart = np.hypot(x[:, None] - x, y[:, None] - y) + 2 * np.eye(len(x))
+        found[row, columns * rows :] = (
+            np.log1p(len(x)),
+            area.mean(),
+            shape.mean(),
+            shape.std(),
+            min(float(apart.min()), 1.0),
+        )
+    return found
+
+
+def _weighted(group: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The columns of one group, so that each group spreads as much as the others."""
+    spread = float(np.sqrt(group.var(axis=0).sum()))
+    return group / spread if spread else group
