@@ -13,8 +13,17 @@ from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from sse_starlette import EventSourceResponse
 
+from services.api_gateway import (
+    console_api,
+    frames_api,
+    live,
+    repository,
+    stream,
+    submission,
+    uploads,
+    uploads_api,
+)
 from services.api_gateway import health as machine
-from services.api_gateway import live, repository, stream, submission, uploads, uploads_api
 from services.api_gateway.errors import Degraded, NotReady
 from services.api_gateway.schemas import (
     HealthView,
@@ -57,6 +66,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 router = APIRouter(lifespan=lifespan)
 router.include_router(uploads_api.router)
 router.include_router(metrics.router)
+router.include_router(console_api.router)
+router.include_router(frames_api.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))

@@ -25,7 +25,7 @@ class NewTask(BaseModel):
                     "file_path": "https://example.org/openfield.mp4",
                     "options": {
                         "num_frames": 60,
-                        "labeler": "folder",
+                        "labeler": "builtin",
                         "classes": ["mouse"],
                         "training": {"epochs": 30, "imgsz": 320},
                         "inference": {"confidence": 0.3},
@@ -100,7 +100,7 @@ class TaskView(BaseModel):
     user_id: str = Field(examples=["9d2f41c0-6a5b-4c1f-8f57-2f0f0d8f3a11"])
     pipeline: str = Field(examples=["vision"])
     state: State
-    options: dict[str, Any] = Field(examples=[{"num_frames": 60, "labeler": "folder"}])
+    options: dict[str, Any] = Field(examples=[{"num_frames": 60, "labeler": "builtin"}])
     results: dict[str, Any] = Field(
         examples=[{"model": "task-0b5c6c5e", "version": 1, "detections": 1530}],
         description="What the steps have given so far",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from services.labeling_manager import repository
+from services.labeling_manager import labeler_api, repository, webhook_api
 from services.labeling_manager.schemas import LabelingView, LabelingWish
 from shared.errors import NotFound
 from shared.pipelines.vision_steps import LabelingOptions
@@ -15,6 +15,8 @@ from shared.web.ownership import own_key
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/labeling", tags=["labeling"])
+router.include_router(labeler_api.router)
+router.include_router(webhook_api.router)
 
 
 @router.post("", status_code=202, responses=waiting(Done, 400, 403, 404))

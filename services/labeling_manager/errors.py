@@ -55,6 +55,56 @@ class NothingLabelled(Conflict):
         )
 
 
+class ToolNotConnected(Conflict):
+    """The settings name no labeling tool of this kind."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No Label Studio is connected. Start one with `make labelstudio`, or set "
+            "ACTVERSE_LABELING__LABEL_STUDIO_URL (http:// or https://) and "
+            "ACTVERSE_LABELING__LABEL_STUDIO_TOKEN."
+        )
+
+
+class ToolTokenRefused(Conflict):
+    """The tool does not know our token."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"Label Studio at {url} refuses the token. Put a valid one into "
+            "ACTVERSE_LABELING__LABEL_STUDIO_TOKEN; a legacy token must be allowed in the tool's "
+            "organisation settings."
+        )
+
+
+class ToolRefuses(Invalid):
+    """The tool says that something of ours is not right."""
+
+    def __init__(self, url: str, path: str, told: str) -> None:
+        super().__init__(f"Label Studio at {url} refused {path}: {told}")
+
+
+class ProjectGone(NotFound):
+    """Somebody removed an open labeling from the tool."""
+
+    def __init__(self, task_id: str, project: int | None = None) -> None:
+        what = "" if project is None else f": project {project} was removed from Label Studio"
+        super().__init__(
+            f"The labeling of task {task_id} is gone{what}. Retry the labeling step of the task: it "
+            "makes a new one."
+        )
+
+
+class NothingDrawn(Conflict):
+    """Every frame was skipped."""
+
+    def __init__(self, total: int, where: str) -> None:
+        super().__init__(
+            f"The labeling ended, but each of its {total} frames was skipped. Label some in {where}, "
+            "then retry the step."
+        )
+
+
 class NoConfidentBoxes(Conflict):
     """The rule that plays the annotator accepted nothing."""
 
@@ -64,4 +114,44 @@ class NoConfidentBoxes(Conflict):
             f"The global model is not sure of any animal in these {total} frames: {seen}, and boxes "
             f"are accepted from {accept:.2f}. Label the frames by hand (labeler `folder`), or lower "
             "the confidence from which boxes are accepted."
+        )
+
+
+class NoDrafts(NotFound):
+    """The built-in labeler was never given this labeling, or its task was removed."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"The labeling of task {task_id} is gone from the built-in labeler, or was never there. "
+            "Retry the labeling step of the task."
+        )
+
+
+class LabelingEnded(Conflict):
+    """Somebody draws although the labels were fetched already."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"The labeling of task {task_id} is finished, and its labels are on their way to "
+            "training. Label more frames in a further round."
+        )
+
+
+class FrameTaken(Conflict):
+    """Somebody else has the frame open."""
+
+    def __init__(self, frame: int) -> None:
+        super().__init__(
+            f"Somebody else has frame {frame} open. Take another; it is free a minute after the "
+            "last change."
+        )
+
+
+class FrameChanged(Conflict):
+    """The frame is not what the change is based on."""
+
+    def __init__(self, frame: int) -> None:
+        super().__init__(
+            f"Frame {frame} was changed by somebody else meanwhile. Look at the version that comes "
+            "with this answer (`frame`), then draw again."
         )

@@ -15,7 +15,7 @@ class LabelingJob(Job):
 
     frame_path: str
     inference_result_path: str | None = None
-    labeler: str = "folder"
+    labeler: str = "builtin"
     classes: list[str] = Field(default_factory=lambda: ["animal"])
     where: str = ""
     total: int = 0
@@ -39,7 +39,7 @@ class LabelingWish(BaseModel):
     user_id: str | None = Field(
         default=None, examples=["ann"], description="Only admins name others"
     )
-    labeler: Labeler = "folder"
+    labeler: Labeler = "builtin"
     classes: ClassNames = Field(default_factory=lambda: ["animal"], examples=[["mouse"]])
 
 

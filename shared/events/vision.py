@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.events.base import DomainEvent
+from shared.events.learning_settings import LabelSource, PromotionSettings
 from shared.events.settings import AnalysisSettings, TrainingSettings
 
 
@@ -96,7 +97,7 @@ class LabelingRequested(DomainEvent, name="EVENT_LABELING_REQUESTED"):
 
     frame_path: str
     inference_result_path: str | None = None
-    labeler: str = "folder"
+    labeler: str = "builtin"
     classes: list[str] = Field(default_factory=lambda: ["animal"])
 
 
@@ -141,6 +142,12 @@ class ModelTrainingRequested(DomainEvent, name="EVENT_MODEL_TRAINING_REQUESTED")
     frame_path: str
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     video_sha256: str | None = None
+    root_task_id: str | None = None  # of round one, whose model gets the version; None: this task
+    round: int = 1
+    earlier: list[LabelSource] = Field(default_factory=list)  # of the rounds before, oldest first
+    current_model: str | None = None  # <model>/<version>: trained further, and to be beaten
+    freeze_videos: list[str] = Field(default_factory=list)  # sha256 of new videos that only judge
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
 
 
 class ModelTrainingCompleted(DomainEvent, name="EVENT_MODEL_TRAINING_COMPLETED"):

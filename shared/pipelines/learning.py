@@ -38,7 +38,7 @@ class RoundOptions(Options):
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 20
     seed: Annotated[int, Field(ge=0)] = 0
     budget: FrameBudget = Field(default_factory=FrameBudget)
-    labeler: Labeler = "folder"
+    labeler: Labeler = "builtin"
     classes: ClassNames
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)

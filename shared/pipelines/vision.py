@@ -10,7 +10,7 @@ from shared.events import vision as e
 from shared.events.settings import AnalysisSettings, TrainingSettings
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
-Labeler = Literal["folder", "auto"]
+Labeler = Literal["builtin", "folder", "auto", "label_studio"]
 """The labeling tools that there are; known at the door, so that a typing error costs no work."""
 ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
 
@@ -49,7 +49,7 @@ class VisionOptions(Options):
     file_path: str
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
     seed: Annotated[int, Field(ge=0)] = 0
-    labeler: Labeler = "folder"
+    labeler: Labeler = "builtin"
     classes: ClassNames = Field(default_factory=lambda: ["animal"])
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)

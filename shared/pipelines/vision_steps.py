@@ -48,7 +48,7 @@ class LabelingOptions(Options):
     """Which frames, by which tool, for which classes."""
 
     frame_path: str
-    labeler: Labeler = "folder"
+    labeler: Labeler = "builtin"
     classes: ClassNames = Field(default_factory=lambda: ["animal"])
     inference_result_path: str | None = None
 

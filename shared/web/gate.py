@@ -20,6 +20,10 @@ from shared.web.rate import Limits
 
 OPEN = frozenset({"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 """Paths without a key: whether the mesh is up, and what it can be asked."""
+SIGNED = ("/frames/", "/labeling/webhook/")
+"""Paths whose requests prove themselves: by a signed address, or by a secret of their own."""
+OPEN_PAGES = "/ui"
+"""The console: its files hold nothing of anybody, and its page asks for the key."""
 MAX_BODY_BYTES = 1024 * 1024
 """Longest body that is not a multipart upload; those have a limit of their own."""
 TOO_LONG = f"A body of JSON may have {MAX_BODY_BYTES // 1024} kB; send files to POST /uploads/."
@@ -41,7 +45,7 @@ class Gate:
             return
         request = Request(scope)
         try:
-            if scope["path"] not in OPEN and not scrapes(request, self._token):
+            if not _needs_no_key(scope["path"]) and not scrapes(request, self._token):
                 key = key_of(request)
                 address = request.client.host if request.client else "unknown"
                 request.state.caller = self._limits.at_hand(key) or await run_in_threadpool(
@@ -53,6 +57,10 @@ class Gate:
             await answer(request, told(request, error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _needs_no_key(path: str) -> bool:
+    return path in OPEN or path == OPEN_PAGES or path.startswith((f"{OPEN_PAGES}/", *SIGNED))
 
 
 def _bounded(request: Request, receive: Receive) -> Receive:

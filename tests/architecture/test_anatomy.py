@@ -34,7 +34,12 @@ MORE = {
         "uploads_api",
     },  # what its routes call
     "labeling_manager": {
+        *("drafts", "labeler_api", "labeler_schemas"),  # the labeler in the browser
         "webhook_api",  # what a labeling tool may call
+    },
+    "model_trainer": {
+        # what further rounds are made from, how they are shown, and what begins them
+        *("rounds", "rounds_api", "rounds_repository", "round_schemas", "round_views", "triggers"),
     },
     "model_deployer": {
         "install",  # run by the launcher: the shipped model and those of before

@@ -9,8 +9,10 @@ from services.labeling_manager.errors import UnknownLabeler
 from shared.platform import Platform
 
 ENGINES = {
+    "builtin": "services.labeling_manager.engines.builtin:BuiltinEngine",
     "folder": "services.labeling_manager.engines.folder:FolderEngine",
     "auto": "services.labeling_manager.engines.auto:AutoEngine",
+    "label_studio": "services.labeling_manager.engines.label_studio:LabelStudioEngine",
 }
 
 

@@ -14,7 +14,7 @@ VIDEO = {"file_path": "https://example.org/a.mp4"}
 
 def test_a_video_is_enough() -> None:
     options = VisionOptions.model_validate(VIDEO)
-    assert (options.num_frames, options.labeler, options.classes) == (60, "folder", ["animal"])
+    assert (options.num_frames, options.labeler, options.classes) == (60, "builtin", ["animal"])
 
 
 @pytest.mark.parametrize(

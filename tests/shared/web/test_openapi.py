@@ -55,6 +55,21 @@ TABLE = [
         {"task_id"},
     ),
     ("get", "/labeling/{task_id}", set(), {200, 404}, {"total", "done", "skipped", "rate"}),
+    ("get", "/labeling/{task_id}/board", {"tab"}, {200, 404}, {"classes", "frames", "states"}),
+    ("get", "/labeling/{task_id}/progress", {"tab"}, {200, 404}, {"remaining", "taken"}),
+    ("post", "/labeling/{task_id}/frames/next", {"tab", "after"}, {200, 404, 409}, {"frame"}),
+    ("get", "/labeling/{task_id}/frames/{frame}", {"tab"}, {200, 404}, {"boxes", "suggested"}),
+    (
+        "put",
+        "/labeling/{task_id}/frames/{frame}",
+        {"tab", "revision", "state", "boxes", "seconds", "release"},
+        {200, 404, 409, 422},
+        {"revision"},
+    ),
+    ("put", "/labeling/{task_id}/frames/{frame}/lease", {"tab"}, {200, 404, 409}, {"revision"}),
+    ("delete", "/labeling/{task_id}/frames/{frame}/lease", {"tab"}, {204, 404}, set()),
+    ("get", "/labeling/{task_id}/frames/{frame}/image", set(), {200, 304, 404}, set()),
+    ("post", "/labeling/{task_id}/finish", {"tab"}, {202, 404, 409}, {"open", "remaining"}),
     (
         "post",
         "/training",
@@ -149,7 +164,7 @@ def schema_of(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
     while True:
         if "$ref" in schema:
             schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        elif schema.get("type") == "array":
+        elif schema.get("type") == "array" and "prefixItems" not in schema:  # a tuple has those
             schema = schema["items"]
         elif "anyOf" in schema:
             schema = next(s for s in schema["anyOf"] if s.get("type") != "null")
