@@ -144,6 +144,13 @@ class LabelingSettings(BaseModel):
     """The `auto` labeler accepts boxes of the global model from this confidence on."""
 
 
+class LearningSettings(BaseModel):
+    """How rounds of teaching are watched."""
+
+    poll_s: Annotated[float, Field(gt=0)] = 30.0
+    """Time between two looks at the rounds that ended and at the triggers of new ones, seconds."""
+
+
 class NotifySettings(BaseModel):
     """Where news go when a user has no addresses of his own."""
 
@@ -234,6 +241,7 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     labeling: LabelingSettings = Field(default_factory=LabelingSettings)
+    learning: LearningSettings = Field(default_factory=LearningSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

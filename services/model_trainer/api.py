@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from services.model_trainer import repository
+from services.model_trainer import repository, rounds_api
 from services.model_trainer.schemas import TrainingDone, TrainingView, TrainingWish
 from shared.errors import BadInput, NotFound
 from shared.flow import ledger
@@ -14,11 +14,13 @@ from shared.web.openapi import responses
 from shared.web.ownership import own_key, own_weights
 from shared.web.waiting import InRunner, waiting
 
-router = APIRouter(prefix="/training", tags=["training"])
+router = APIRouter()
+router.include_router(rounds_api.router)
+training_router = APIRouter(prefix="/training", tags=["training"])
 STEP = "model_training"
 
 
-@router.post("", status_code=202, responses=waiting(TrainingDone, 400, 403, 404))
+@training_router.post("", status_code=202, responses=waiting(TrainingDone, 400, 403, 404))
 async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
     """Train a detector from stored labels; answers 202 with the task to follow."""
     frames = wish.frame_path or wish.data_path.replace("labels/", "frames/", 1)
@@ -34,7 +36,7 @@ async def request_training(runner: InRunner, wish: TrainingWish) -> Response:
     return await runner.run("training", options, done=TrainingDone, user_id=wish.user_id)
 
 
-@router.get("/{task_id}", responses=responses(404))
+@training_router.get("/{task_id}", responses=responses(404))
 def training(platform: InPlatform, caller: InCaller, task_id: str) -> TrainingView:
     """The current epoch and its figures."""
     with platform.reads() as session:
@@ -53,3 +55,6 @@ def training(platform: InPlatform, caller: InCaller, task_id: str) -> TrainingVi
         metrics=model.metrics if model else newest.figures if newest else {},
         history=[epoch.figures for epoch in epochs],
     )
+
+
+router.include_router(training_router)

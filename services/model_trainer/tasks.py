@@ -6,10 +6,11 @@ import dataclasses
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-from services.model_trainer import repository
+from services.model_trainer import repository, round_views, triggers
 from services.model_trainer.schemas import TrainingJob
-from shared.flow.work import Run, task
+from shared.flow.work import Run, periodic, task
 from shared.labels.folder import read_label_folder
+from shared.platform import Platform
 from shared.serving.global_weights import global_weights
 from shared.storage.trees import fetch_exactly, fetch_folder, keep_exactly, keep_folder
 
@@ -163,3 +164,10 @@ def store_model(job: TrainingJob, run: Run) -> TrainingJob:
 
 def _code_version() -> str:
     return f"actverse 0.1.0, ultralytics {package_version('ultralytics')}"
+
+
+@periodic
+def watch_rounds(platform: Platform) -> None:
+    """Write down how rounds ended, and begin those that have a reason to begin by themselves."""
+    round_views.settle(platform)
+    triggers.fire(platform)

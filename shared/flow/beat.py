@@ -42,6 +42,7 @@ def ticks(settings: Settings) -> tuple[Tick, ...]:
     return (
         Tick("model_deployer", "restore_models", settings.model.restore_s),
         Tick("labeling_manager", "watch_labelings", settings.labeling.poll_s),
+        Tick("model_trainer", "watch_rounds", settings.learning.poll_s),
         Tick("notification", "send_due", settings.notify.poll_s),
         Tick("notification", "forget_old", FORGET_EVERY_S),
     )

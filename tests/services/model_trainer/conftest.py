@@ -1,10 +1,12 @@
-"""The smallest network that is a YOLO."""
+"""The smallest network that is a YOLO, and a door with its callers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tests.shared.web.conftest import ann, bob, door  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,107 @@
+"""A finished round one behind a real gateway, without a worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from shared.db.learning_models import Dataset
+from shared.db.models import Deployment, Model, StepRun, Task, now
+from shared.flow.states import State
+from tests.shared.web.door import Door
+
+METRICS = {
+    "user_any_class": {"map50": 0.80, "map50_95": 0.40},
+    "global_any_class": {"map50": 0.50, "map50_95": 0.20},
+    "frames": 15,
+    "boxes": 40,
+    "leakage": 0.0,
+}
+
+
+def finish(door: Door, task_id: str, version: int, map50_95: float, **facts: Any) -> None:
+    """The task has run through: `facts` over what a good round gives."""
+    with door.platform.sessions.begin() as session:
+        task = session.get_one(Task, task_id)
+        root = task.context.get("root_task_id", task_id)
+        own = {"map50": map50_95 + 0.3, "map50_95": map50_95}
+        task.context = {
+            "download_path": f"videos/{task_id}/normalised.mp4",
+            "inference_data_path": f"videos/{task_id}/normalised.mp4",
+            "video_sha256": "ab" * 32,
+            **task.context,
+            "frame_path": f"frames/{task_id}",
+            "labeling_path": f"labels/{task_id}",
+            "labelled": 18,
+            "empty": 2,
+            "unseen": 0,
+            "effort": {"accepted": 30, "moved": 6, "added": 4, "seconds_per_frame": 12.0},
+            "model": f"task-{root}",
+            "version": version,
+            "metrics": {**METRICS, "user_any_class": own},
+            "deployment_id": f"deployment-{root}-{version}",
+            "inference_result_path": f"inference_results/{task_id}",
+            **facts,
+        }
+        task.state, task.finished_at = State.SUCCEEDED, now()
+        for model in session.query(Model).filter(Model.name == f"task-{root}"):
+            model.state = "RETIRED"
+        session.add(
+            Model(
+                name=f"task-{root}",
+                version=version,
+                task_id=task_id,
+                user_id=task.user_id,
+                path=f"models/task-{root}/{version}",
+                weights_sha256="00",
+                classes=["mouse"],
+                image_size=320,
+                metrics={},
+                lineage={},
+                state="CURRENT",
+            )
+        )
+        session.add(
+            Deployment(
+                id=f"deployment-{root}-{version}",
+                task_id=task_id,
+                user_id=task.user_id,
+                model=f"task-{root}",
+                version=version,
+                server="none",
+                parity={},
+            )
+        )
+        for run in session.query(StepRun).filter(StepRun.task_id == task_id):
+            run.state, run.finished_at = State.SUCCEEDED, now()
+
+
+def round_one(door: Door, user: str = "ann", **options: Any) -> str:
+    """A task of `user` that is done."""
+    given = {"classes": ["mouse"], "labeler": "folder", "training": {"epochs": 7}} | options
+    task_id = door.submit(user, **given)
+    finish(door, task_id, 1, 0.40)
+    return task_id
+
+
+def age(door: Door, task_id: str, hours: float) -> None:
+    """The task began so long ago."""
+    with door.platform.sessions.begin() as session:
+        task = session.get_one(Task, task_id)
+        task.created_at -= timedelta(hours=hours)
+
+
+def imported(door: Door, root_id: str, frames: int) -> None:
+    """Somebody imported labels of so many frames."""
+    with door.platform.sessions.begin() as session:
+        session.add(
+            Dataset(
+                root_id=root_id,
+                sha256=f"{frames:064x}",
+                user_id="ann",
+                task_id=f"import-{frames}",
+                number=frames,
+                key="datasets/x",
+                manifest={"frames": frames},
+            )
+        )
