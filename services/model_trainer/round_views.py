@@ -26,11 +26,7 @@ from shared.platform import Platform
 
 NEXT = 20  # frames whose worth is told
 log = structlog.get_logger()
-FIGURES = {
-    "new": ("user_any_class", "user"),
-    "current": ("current_any_class", "current"),
-    "global": ("global_any_class", "global"),
-}
+FIGURES = {"new": "user_any_class", "global": "global_any_class"}
 """Whose figures they are, and what the evaluation calls them; boxes count without their class,
 because the global model knows none of the user's classes."""
 
@@ -87,11 +83,13 @@ def _chosen(facts: dict[str, Any]) -> dict[str, int]:
 
 def figures(metrics: dict[str, Any]) -> dict[str, Any]:
     """What the new, the current and the global model reach on the frozen frames, and how it leaks."""
-    found: dict[str, Any] = {}
-    for whose, names in FIGURES.items():
-        told = next((metrics[n] for n in names if isinstance(metrics.get(n), dict)), None)
-        if told:
-            found[whose] = told
+    found: dict[str, Any] = {w: metrics[name] for w, name in FIGURES.items() if name in metrics}
+    against = metrics.get("comparison") or {}
+    if against.get("against", "global") != "global":
+        found["current"] = {
+            "model": against["against"],
+            **{name: against[name]["other"] for name in ("map50", "map50_95")},
+        }
     for name in ("frames", "boxes", "leakage", "comparison"):
         if name in metrics:
             found[name] = metrics[name]
