@@ -156,6 +156,13 @@ def remember_figures(session: Session, model: Model, **figures: Any) -> None:
     )
 
 
+def remember_variant(session: Session, path: str, variant: str, onnx_sha256: str) -> None:
+    """Which form of the version under `path` is served; figures: see `remember_figures`."""
+    session.execute(
+        update(Model).where(Model.path == path).values(variant=variant, onnx_sha256=onnx_sha256)
+    )
+
+
 def to_keep_served(session: Session, name: str) -> list[int]:
     """The versions that must stay on the server: the current one, and the one to go back to."""
     kept = (current(session, name), before_current(session, name))

@@ -17,6 +17,7 @@ class ConversionJob(Job):
 
     model_path: str
     frame_path: str | None = None
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     onnx_path: str | None = None
     onnx_sha256: str | None = None
     classes: list[str] = Field(default_factory=list)

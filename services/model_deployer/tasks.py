@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -80,6 +81,51 @@ def check_parity(job: ConversionJob, run: Run) -> ConversionJob:
     )
     run.report(1.0, f"ONNX agrees with the weights on {found.frames} frames")
     return job.having(parity=found.figures())
+
+
+@task()
+def choose_variant(job: ConversionJob, run: Run) -> ConversionJob:
+    """Serve 8-bit integers where they are quicker and as good as 32 bits on the validation frames.
+
+    A version keeps the form that was chosen first: what answers under its number never changes.
+    """
+    from services.model_deployer.engines.variants import FP32, INT8
+    from services.model_deployer.engines.variants import choose_variant as choose
+    from shared.serving.repository import ModelRepository
+
+    storage, settings = run.platform.storage, run.platform.settings.model
+    with run.platform.reads() as session:
+        model = repository.registered(session, job.model_path)
+    whole, integers = f"{model.path}/model.onnx", f"{model.path}/model.int8.onnx"
+    if model.onnx_sha256 is not None:
+        run.report(1.0, f"served as {model.variant}, as before")
+        key = integers if model.variant == INT8 else whole
+        return job.having(onnx_path=key, onnx_sha256=model.onnx_sha256)
+    told: dict[str, Any] = {"served": FP32, "reason": "8-bit integers were not asked for."}
+    known = ModelRepository.from_settings(settings).versions(model.name)
+    if model.version in known:  # by a release that knew no other form
+        told["reason"] = "It is served in 32 bits since before."
+    elif job.promotion.int8 and settings.device == "cpu" and settings.int8:
+        data = f"train_log/{model.lineage.get('task_id') or model.task_id}/data"
+        chosen = choose(
+            storage.fetch(whole),
+            fetch_folder(storage, data),
+            storage.local(integers),
+            classes=job.classes,
+            image_size=int(job.image_size or model.image_size),
+            most_loss=job.promotion.int8_loss,
+            report=run.report,
+        )
+        told = chosen.figures()
+    key, digest = whole, str(job.onnx_sha256)
+    if told["served"] == INT8:
+        key = integers
+        digest = storage.keep(key).sha256
+    with run.platform.sessions.begin() as session:
+        repository.remember_variant(session, model.path, told["served"], digest)
+        repository.remember_figures(session, model, variants=told)
+    run.report(1.0, told["reason"])
+    return job.having(onnx_path=key, onnx_sha256=digest)
 
 
 @task(retry=SERVER_TRIES)

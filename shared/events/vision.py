@@ -166,6 +166,7 @@ class ModelConversionRequested(DomainEvent, name="EVENT_MODEL_CONVERSION_REQUEST
 
     model_path: str
     frame_path: str | None = None
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
 
 
 class ModelConversionCompleted(DomainEvent, name="EVENT_MODEL_CONVERSION_COMPLETED"):

@@ -106,7 +106,7 @@ TRAINING = Step(
 CONVERSION = Step(
     "model_deployer",
     on=e.ModelConversionRequested,
-    run=(Work("export_onnx", 2), "check_parity"),
+    run=(Work("export_onnx", 2), "check_parity", Work("choose_variant", 2)),
     emits=e.ModelConversionCompleted,
     then=e.ModelDeploymentRequested,
 )

@@ -1,0 +1,121 @@
+"""8-bit integers are served only where they are quicker and as good on the user's own frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from services.model_deployer.engines import variants
+from services.model_deployer.engines.int8 import has_int8, quantise, read_batch
+from services.model_deployer.engines.parity import drawn_batch, onnx_against_server
+from services.model_deployer.engines.variants import Choice, choose_variant
+from shared.labels.boxes import Box
+from shared.labels.yolo import write_yolo
+from shared.serving.onnx_file import INPUT, OUTPUT, read_signature
+from shared.serving.onnx_server import open_session
+from shared.vision.geometry import non_max_suppression
+from tests.conftest import TINY_CLASSES, TINY_SIZE
+
+FRAMES = {"train": 10, "val": 6}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, tiny_onnx: Path) -> Path:
+    """A data set whose truth is what the detector in 32 bits sees, so that its own score is high."""
+    folder, session = tmp_path_factory.mktemp("data"), open_session(tiny_onnx)
+    for seed, (name, count) in enumerate(FRAMES.items()):
+        for kind in ("images", "labels"):
+            (folder / kind / name).mkdir(parents=True)
+        for number, canvas in enumerate(drawn_batch(TINY_SIZE, count)):
+            image = (np.roll(canvas, seed * 7, axis=2).transpose(1, 2, 0) * 255).astype(np.uint8)
+            picture = folder / "images" / name / f"{number:08d}.png"
+            cv2.imwrite(str(picture), image[..., ::-1])
+            batch, box = read_batch(picture, TINY_SIZE)
+            seen = non_max_suppression(session.run([OUTPUT], {INPUT: batch})[0][0], box, 0.25, 0.7)
+            boxes = [
+                Box(
+                    int(c),
+                    *(
+                        float(v) / TINY_SIZE
+                        for v in ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+                    ),
+                )
+                for (x1, y1, x2, y2), c in zip(seen.xyxy, seen.class_id, strict=True)
+            ]
+            text = folder / "labels" / name / f"{number:08d}.txt"
+            text.write_text(write_yolo(boxes), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def chosen(tmp_path: Path, data: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch):
+    """Chooses; the gain that is asked for is given, as a tiny network in integers is no quicker."""
+
+    def choose(most_loss: float, *, gain: float = 0.0, folder: Path = data) -> tuple[Choice, Path]:
+        monkeypatch.setattr(variants, "has_int8", lambda: True)
+        monkeypatch.setattr(variants, "GAIN", gain)
+        out = tmp_path / "model.int8.onnx"
+        given = {"classes": TINY_CLASSES, "image_size": TINY_SIZE, "most_loss": most_loss}
+        return choose_variant(tiny_onnx, folder, out, **given), out
+
+    return choose
+
+
+def test_integers_that_lose_little_are_served(chosen) -> None:
+    choice, out = chosen(1.0)
+    assert choice.variant == "int8"
+    assert out.is_file()
+    told = choice.figures()
+    assert told["fp32"]["map50_95"] > 0.8
+    assert 0 < told["int8"]["map50_95"] <= 1
+    assert min(told[form]["frames_per_s"] for form in ("fp32", "int8")) > 0
+    assert "8-bit integers: mAP50-95" in told["reason"]
+
+
+def test_integers_that_lose_more_are_not(chosen) -> None:
+    choice, out = chosen(-1.0)
+    assert choice.variant == "fp32"
+    assert choice.reason.startswith("Served in 32 bits. 8-bit integers: mAP50-95")
+    assert not out.exists()
+
+
+def test_integers_that_are_no_quicker_are_not(chosen) -> None:
+    choice, out = chosen(1.0, gain=1e6)
+    assert (choice.variant, out.exists()) == ("fp32", False)
+    assert "times the speed (at least 1e+06)" in choice.reason
+
+
+def test_without_frames_or_instructions_nothing_is_tried(chosen, tmp_path, data, tiny_onnx) -> None:
+    choice, _ = chosen(1.0, folder=tmp_path / "nothing")
+    assert "0 training and 0 validation frames are too few" in choice.reason
+    plain = tmp_path / "cpuinfo"
+    plain.write_text("flags : sse2 avx2 avx512f\n")
+    assert not has_int8(plain)
+    plain.write_text("flags : avx2 avx512_vnni\n")
+    assert has_int8(plain)
+
+
+def test_the_integers_are_served_as_the_file_answers(
+    tmp_path: Path, data: Path, tiny_onnx: Path, triton
+) -> None:
+    """On a real Triton, through the same gate as 32 bits; the same frames give the same file."""
+    frames = sorted((data / "images" / "train").iterdir())
+    made = quantise(tiny_onnx, frames, TINY_SIZE, tmp_path / "a.onnx")
+    again = quantise(tiny_onnx, frames, TINY_SIZE, tmp_path / "b.onnx")
+    assert made.read_bytes() == again.read_bytes()
+    assert read_signature(made, classes=2, image_size=TINY_SIZE) == read_signature(
+        tiny_onnx, classes=2, image_size=TINY_SIZE
+    )
+    given = {"classes": TINY_CLASSES, "task": "detect", "image_size": TINY_SIZE}
+    spec = triton.repository.write("tiny-int8", 1, made, **given)
+    try:
+        triton.server.load(spec.name)
+        report = onnx_against_server(made, triton.server, spec, drawn_batch(TINY_SIZE))
+        assert report.detections > 0
+        assert report.raw_box_px < 0.01
+    finally:
+        triton.repository.remove(spec.name, 1)
+        triton.server.unload(spec.name)
