@@ -103,7 +103,11 @@ class ModelSettings(BaseModel):
     """Processor threads of one inference run; 0 = as many as there are cores. Name it where a
     container may use fewer cores than the machine has."""
     kept_versions: int = 2
-    """Versions of a model that stay loaded: the new one and those before it."""
+    """Versions of a model that stay loaded: the new one and those before it; the current one and
+    the one to go back to stay loaded beside them."""
+    int8: bool = True
+    """Whether a new detector may be served in 8-bit integers, on processors, where they are quicker
+    and as good; choosing costs some seconds for each new version."""
 
 
 class StorageS3Settings(BaseModel):
