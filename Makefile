@@ -4,8 +4,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # most tests wait for something; two cores are enough
 export YOLO_OFFLINE := 1
+export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo up stack stack-down test test-all bench faults lint pipelines doctor clean
+.PHONY: help setup demo up labelstudio stack stack-down test test-all bench faults lint pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,6 +26,10 @@ demo: setup ## a video becomes a detector of its own, live, with a table at the 
 
 up: setup ## keep the mesh running; prints the URL and the API key
 	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh $(if $(FLOWER),--flower)
+
+labelstudio: setup ## a Label Studio of this machine, wired to `make up` (installs 1 GB, once)
+	@deploy/local/setup.sh label_studio
+	@$(PY) -m deploy.local.label_studio
 
 stack: setup ## the mesh in containers: build, start, wait, run one task (PROFILE=cpu|gpu for Triton)
 	@$(PY) -m deploy.stack up $(if $(PROFILE),--profile $(PROFILE)) $(if $(VIDEO),--video '$(VIDEO)')
@@ -58,5 +63,5 @@ doctor: setup ## check this machine and the mesh on it
 	@$(PY) -m deploy.cli doctor
 
 clean: ## remove the virtual environments and all run-time files
-	@rm -rf .venv .venv-triton .venv-uv .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-triton .venv-label-studio .venv-uv .pytest_cache .mypy_cache .ruff_cache
 	@find data_storage -mindepth 1 ! -name .gitkeep -delete

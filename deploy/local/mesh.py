@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import httpx
 
-from deploy.local import triton
+from deploy.local import label_studio, triton
 from deploy.local.flower import LocalFlower
 from deploy.local.ports import is_free
 from deploy.local.state import STATE_FILE
@@ -141,7 +141,9 @@ class Mesh:
             "ACTVERSE_METRICS__PORT": "0",  # the clock serves those of all
             "ACTVERSE_WORKER__TASK_EVENTS": str(self._told_by_workers()),
             "YOLO_OFFLINE": "1",
+            "ORT_DISABLE_TELEMETRY": "1",
             "PYTHONPATH": str(ROOT),
+            **label_studio.wired(self.settings),
         }
         self.supervisor.add("gateway", ["shared.web.serve", "api_gateway", *_with_api()], env)
         for service in atlas.services():

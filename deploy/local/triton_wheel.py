@@ -40,6 +40,7 @@ class Wheel:
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         # a __pycache__ beside model.py would look like a changed model at every load
         env["PYTHONDONTWRITEBYTECODE"] = "1"
+        env["ORT_DISABLE_TELEMETRY"] = "1"
         env["PATH"] = f"{venv / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["LD_LIBRARY_PATH"] = os.pathsep.join(
             part for part in (self.libdir, env.get("LD_LIBRARY_PATH", "")) if part

@@ -26,6 +26,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+SILENT = ("ORT_DISABLE_TELEMETRY", "1")
+"""ONNX Runtime would tell its makers what runs here; it reads this when it is loaded."""
 IN_FLIGHT = 2  # one run keeps the cores busy, the second fills the gaps between two runs
 
 
@@ -62,6 +64,7 @@ class OnnxRuntimeServer:
 
     def alive(self) -> str:
         """Name and version, as in "onnxruntime 1.31.1 (in process: <why>)"."""
+        os.environ.setdefault(*SILENT)
         try:
             import onnxruntime
         except ImportError as error:
@@ -174,6 +177,7 @@ class OnnxRuntimeServer:
 
 def open_session(onnx: Path, intra_op_threads: int = 0) -> InferenceSession:
     """`onnx` on the processor; threads that wait do not spin, somebody else decodes meanwhile."""
+    os.environ.setdefault(*SILENT)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

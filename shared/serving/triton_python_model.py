@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it is read when the library is loaded
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from shared.errors import NotFound
@@ -37,3 +42,18 @@ def test_from_url(tmp_path):
     server = OnnxRuntimeServer.from_url(f"onnxruntime:{tmp_path}?reason=no+build")
     assert server.repository.root == tmp_path
     assert "no build" in server.alive()
+
+
+def test_nobody_outside_is_told_what_runs_here(tiny_onnx: Path, tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; from shared.serving.onnx_server import open_session; "
+        "open_session(pathlib.Path(sys.argv[1]))"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", program, str(tiny_onnx)],
+        env={**env, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[3],
+        check=True,
+    )
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]
