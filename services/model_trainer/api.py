@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from services.model_trainer import repository, rounds_api
+from services.model_trainer import datasets_api, repository, rounds_api
 from services.model_trainer.schemas import TrainingDone, TrainingView, TrainingWish
 from shared.errors import BadInput, NotFound
 from shared.flow import ledger
@@ -16,6 +16,7 @@ from shared.web.waiting import InRunner, waiting
 
 router = APIRouter()
 router.include_router(rounds_api.router)
+router.include_router(datasets_api.router)
 training_router = APIRouter(prefix="/training", tags=["training"])
 STEP = "model_training"
 

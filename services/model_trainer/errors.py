@@ -114,3 +114,13 @@ class NoTriggers(NotFound):
         super().__init__(
             f"Task {task_id} has no triggers; PUT /tasks/{task_id}/triggers sets them."
         )
+
+
+class LabelsChanged(Conflict):
+    """The stored labels are not those that the data set was built from."""
+
+    def __init__(self, root_id: str) -> None:
+        super().__init__(
+            f"The labels of task {root_id} changed after its data set was built. Retry the training "
+            "step: it builds the data set again."
+        )

@@ -38,6 +38,8 @@ MORE = {
         "webhook_api",  # what a labeling tool may call
     },
     "model_trainer": {
+        # versions of data sets
+        *("datasets", "datasets_api", "datasets_repository", "datasets_schemas"),
         # what further rounds are made from, how they are shown, and what begins them
         *("rounds", "rounds_api", "rounds_repository", "round_schemas", "round_views", "triggers"),
     },
