@@ -146,6 +146,25 @@ class LabelingSettings(BaseModel):
     """Time between two looks at the open labelings, seconds."""
     auto_confidence: float = 0.5
     """The `auto` labeler accepts boxes of the global model from this confidence on."""
+    label_studio_url: str = ""
+    """Where this mesh reaches Label Studio (`http://tool.example:8080`); empty = not connected."""
+    label_studio_public_url: str = ""
+    """Where people's browsers reach it, when that is another address; empty = the same."""
+    label_studio_token: SecretStr | None = None
+    """Access token of a Label Studio account: a legacy token, or a personal access token."""
+    label_studio_frames: Literal["signed", "upload"] = "signed"
+    """How Label Studio gets frames: `signed` addresses of this mesh's gateway, which browsers must
+    reach, or an `upload` of every image into the tool."""
+    label_studio_webhook_secret: SecretStr | None = None
+    """What Label Studio says when it calls `POST /labeling/webhook/label-studio`; None = it is only
+    polled."""
+    label_studio_delete: bool = False
+    """Whether a project is removed from Label Studio once its labels are stored here."""
+    frame_link_s: Annotated[int, Field(ge=60)] = 90 * 24 * 3600
+    """How long a signed address of a frame opens it, seconds; longer than people take to label."""
+    frame_link_secret: SecretStr | None = None
+    """Signs addresses of frames; None = made once and kept in `data_dir`, which gateway and workers
+    then must share."""
 
 
 class LearningSettings(BaseModel):

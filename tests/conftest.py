@@ -30,12 +30,14 @@ GROUPS = {  # what is started for a folder is started in one process
     "tests/stack/": "stack",
     "tests/faults/": "servers",
     "tests/servers/": "servers",
+    "tests/services/labeling_manager/test_label_studio": "label_studio",
 }
 LONGEST_FIRST = (  # so that what is left for the end is short, and no process waits for another
     "servers",
     "stack",
     "flow",
     "bus",
+    "label_studio",
     "tests/deploy/simulator/test_train_global.py",
     "tests/services/model_trainer/test_training.py",
     "tests/services/model_deployer/test_deployment.py",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environments under the checkout; does nothing when they already match the locks.
-# usage: setup.sh main|triton|bench|prefect
+# usage: setup.sh main|triton|bench|prefect|label_studio
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3.11}
@@ -42,5 +42,6 @@ main)
 triton) make_venv .venv-triton deploy/requirements/triton.lock.txt ;;
 bench) make_venv .venv-bench deploy/requirements/bench.lock.txt ;;
 prefect) make_venv .venv-prefect deploy/requirements/prefect.lock.txt ;;
-*) echo "usage: $0 main|triton|bench|prefect" >&2; exit 2 ;;
+label_studio) make_venv .venv-label-studio deploy/requirements/label_studio.lock.txt ;;
+*) echo "usage: $0 main|triton|bench|prefect|label_studio" >&2; exit 2 ;;
 esac

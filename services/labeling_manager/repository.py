@@ -40,6 +40,12 @@ def open_labelings(session: Session) -> list[tuple[Labeling, bool]]:
     return [(labeling, state in ENDED) for labeling, state in rows]
 
 
+def is_open(session: Session, task_id: str) -> bool:
+    """Whether the labeling of this task is watched."""
+    labeling = session.get(Labeling, task_id)
+    return labeling is not None and labeling.state == OPEN
+
+
 def labeling_of(session: Session, task_id: str) -> Labeling:
     """The labeling of a task."""
     labeling = session.get(Labeling, task_id)

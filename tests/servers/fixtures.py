@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.label_studio import LabelStudioServer
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import DATABASES, Redis
@@ -40,6 +41,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def label_studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """The labeling tool; its first start on a machine installs it, which takes minutes."""
+    with LabelStudioServer.copied(tmp_path_factory.mktemp("label_studio")) as server:
         yield server
 
 

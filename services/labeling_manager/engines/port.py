@@ -49,6 +49,7 @@ class LabelingSpec:
     classes: tuple[str, ...]  # the position is the class_id
     title: str = ""
     instructions: str = ""
+    model: str = "global"  # name and version of the model that suggests
 
 
 @dataclass(frozen=True)
