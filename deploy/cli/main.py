@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from deploy.cli import operator
+from deploy.cli import learning, operator
 from deploy.cli.client import Client, address
 from deploy.cli.watch import COLOURS, print_task, terminal, watch
 from shared.errors import ActverseError, BadInput
@@ -185,6 +185,7 @@ def pipelines(
     print("\n\n".join(draw(p) for p in shown))
 
 
+learning.add_to(app)
 operator.add_to(app)
 
 

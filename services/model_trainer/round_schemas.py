@@ -29,8 +29,8 @@ class RoundWish(BaseModel):
     """That of round one when not given."""
     training: ModelTrainInfo = Field(default_factory=ModelTrainInfo)
     """Differences to the training of round one; without `weights` it goes on from the current model."""
-    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
-    """When the new version takes the place of the current one."""
+    promotion: PromotionSettings | None = None
+    """When the new version takes the place of the current one; as in round one when not given."""
 
 
 class RoundView(BaseModel):

@@ -143,7 +143,7 @@ def options_of(
         "classes": first["classes"],
         "training": _training(first.get("training") or {}, wish),
         "inference": first.get("inference") or {},
-        "promotion": wish.promotion,
+        "promotion": wish.promotion or first.get("promotion") or {},
         "earlier": [
             {key: task.context.get(key) for key in ("labeling_path", "frame_path")}
             | {"video_sha256": task.context.get("video_sha256")}

@@ -6,10 +6,11 @@ from shared.errors import BadInput
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
 from shared.pipelines.dsl import Pipeline, Reaction, Step
+from shared.pipelines.learning import VISION_ROUND
 from shared.pipelines.vision import VISION
 from shared.pipelines.vision_steps import SINGLE_STEPS
 
-PIPELINES: dict[str, Pipeline] = {p.name: p for p in (VISION, *SINGLE_STEPS)}
+PIPELINES: dict[str, Pipeline] = {p.name: p for p in (VISION, VISION_ROUND, *SINGLE_STEPS)}
 
 
 def facts() -> tuple[type[DomainEvent], ...]:

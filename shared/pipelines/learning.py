@@ -17,6 +17,7 @@ from shared.pipelines.vision import (
     DEPLOYMENT,
     LABEL_DOWNLOAD,
     LABELING,
+    PROMOTION,
     TRAINING,
     UPLOAD,
     ClassNames,
@@ -70,14 +71,6 @@ PREANNOTATION = Step(
     emits=rounds.FramesPreannotated,
     then=e.LabelingRequested,
 )
-PROMOTION = Step(
-    "model_deployer",
-    on=rounds.ModelPromotionRequested,
-    run=("compare_runs", "decide_promotion"),
-    emits=rounds.ModelPromotionDecided,
-    then=e.ResultsUploadRequested,
-)
-
 VISION_ROUND = Pipeline(
     "vision_round",
     FRAME_CHOICE,

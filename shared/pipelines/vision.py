@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.events import learning as rounds
 from shared.events import vision as e
+from shared.events.learning_settings import PromotionSettings
 from shared.events.settings import AnalysisSettings, TrainingSettings
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
@@ -53,6 +55,7 @@ class VisionOptions(Options):
     classes: ClassNames = Field(default_factory=lambda: ["animal"])
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     upload_path: str | None = None
     notify: NotifyWish = Field(default_factory=NotifyWish)
 
@@ -133,6 +136,13 @@ ANALYSIS = Step(
     emits=e.InferenceCompleted,
     then=e.ResultsUploadRequested,
 )
+PROMOTION = Step(
+    "model_deployer",
+    on=rounds.ModelPromotionRequested,
+    run=("compare_runs", "decide_promotion"),
+    emits=rounds.ModelPromotionDecided,
+    then=e.ResultsUploadRequested,
+)
 UPLOAD = Step(
     "video_processor",
     on=e.ResultsUploadRequested,
@@ -153,7 +163,8 @@ VISION = Pipeline(
     TRAINING,
     CONVERSION,
     DEPLOYMENT,
-    ANALYSIS,
+    ANALYSIS.leading_to(rounds.ModelPromotionRequested),
+    PROMOTION,
     UPLOAD,
     options=VisionOptions,
     title="A video in, a detector of your own and its results out",
