@@ -30,6 +30,8 @@ STALLED = timedelta(seconds=10)
 AGAIN = timedelta(seconds=60)  # when sending it once more has not moved it
 UNANSWERED = timedelta(seconds=30)  # a request event that nobody has taken although all are taken
 LOOK_BACK = timedelta(minutes=10)
+SKEW = timedelta(seconds=60)
+"""Moments further ahead are of a clock that was wrong; they say nothing, and must not stop us for hours."""
 AT_ONCE = 100
 MOST = 5000
 log = structlog.get_logger()
@@ -64,7 +66,11 @@ def _consumed_until(session: Session, service: str, *, waiting: int) -> datetime
         return now() - STALLED
     newest = session.scalar(
         select(StepRun.queued_at)
-        .where(StepRun.state == State.RUNNING, StepRun.service == service)
+        .where(
+            StepRun.state == State.RUNNING,
+            StepRun.service == service,
+            StepRun.queued_at < now() + SKEW,
+        )
         .order_by(StepRun.queued_at.desc())
         .limit(1)
     )
@@ -79,8 +85,12 @@ def _stalled(session: Session, service: str, before: datetime) -> list[int]:
         .where(
             StepRun.state.in_([State.QUEUED, State.RUNNING]),
             StepRun.service == service,
-            StepRun.queued_at < before,
-            or_(StepRun.revived_at.is_(None), StepRun.revived_at < at - STALLED),
+            or_(StepRun.queued_at < before, StepRun.queued_at > at + SKEW),
+            or_(
+                StepRun.revived_at.is_(None),
+                StepRun.revived_at < at - STALLED,
+                StepRun.revived_at > at + SKEW,
+            ),
         )
         .order_by(StepRun.queued_at)
         .limit(MOST)
@@ -94,7 +104,7 @@ def _stalled(session: Session, service: str, before: datetime) -> list[int]:
         if (moved.get(run.id) or before) <= before
         and (
             run.revived_at is None
-            or run.revived_at < at - AGAIN
+            or not at - AGAIN <= run.revived_at <= at + SKEW
             or (run.id in moved and moved[run.id] > run.revived_at)
         )
     ]
@@ -106,13 +116,18 @@ def _last_moves(session: Session, run_ids: Sequence[int]) -> dict[int, datetime]
     A statement of its own for a few runs: joined, a database reads the work of all times for it.
     """
     moved: dict[int, datetime] = {}
+    latest = now() + SKEW
     for work in session.execute(
         select(
             WorkRun.step_run_id, WorkRun.started_at, WorkRun.finished_at, WorkRun.held_until
         ).where(WorkRun.step_run_id.in_(run_ids))
     ):
-        last = max(filter(None, (work.started_at, work.finished_at, work.held_until)))
-        moved[work.step_run_id] = max(last, moved.get(work.step_run_id, last))
+        moments = [m for m in (work.started_at, work.finished_at) if m is not None and m <= latest]
+        if work.held_until is not None:
+            moments.append(work.held_until)
+        if moments:
+            last = max(moments)
+            moved[work.step_run_id] = max(last, moved.get(work.step_run_id, last))
     return moved
 
 
@@ -127,7 +142,7 @@ def _send_rest(platform: Platform, run_id: int) -> bool:
         )
         if run is None or run.state not in {State.QUEUED, State.RUNNING} or run.token is None:
             return False
-        if run.revived_at is not None and run.revived_at > at - STALLED:
+        if run.revived_at is not None and at - STALLED < run.revived_at <= at + SKEW:
             return False
         run.revived_at = at
         task = session.get_one(Task, run.task_id)
@@ -174,8 +189,10 @@ def _ask_again(platform: Platform, service: str, back: timedelta) -> int:
             .join(Task, Task.id == Outgoing.task_id)
             .join(StepRun, StepRun.task_id == Outgoing.task_id)
             .where(
-                Outgoing.published_at < at - UNANSWERED,
-                Outgoing.published_at > at - back,
+                or_(
+                    Outgoing.published_at.between(at - back, at - UNANSWERED),
+                    Outgoing.published_at > at + SKEW,
+                ),
                 Outgoing.name.in_(list(requests)),
                 StepRun.service == service,
                 StepRun.state == State.PENDING,
