@@ -44,7 +44,8 @@ def _engine(platform: Platform, name: str):  # noqa: ANN202 - a LabelingEngine, 
 def open_labeling(job: LabelingJob, run: Run) -> LabelingJob:
     """Make the labeling in the tool, or find the one made before."""
     engine = _engine(run.platform, job.labeler)
-    ref = engine.open(LabelingSpec(task_id=job.task_id, classes=tuple(job.classes)))
+    model = job.preannotated_by or GLOBAL
+    ref = engine.open(LabelingSpec(job.task_id, tuple(job.classes), model=model))
     return job.having(where=ref)
 
 
