@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.events.learning_settings import LabelSource, PromotionSettings
 from shared.events.settings import TrainingSettings
 from shared.flow.work import Job
 from shared.web.answers import Done
+
+GLOBAL = "global"
 
 
 class TrainingJob(Job):
@@ -18,6 +21,12 @@ class TrainingJob(Job):
     frame_path: str
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     video_sha256: str | None = None
+    root_task_id: str | None = None
+    round: int = 1
+    earlier: list[LabelSource] = Field(default_factory=list)
+    current_model: str | None = None
+    freeze_videos: list[str] = Field(default_factory=list)
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     work: str = ""
     weights: str = ""
     base: dict[str, str] = Field(default_factory=dict)
@@ -28,6 +37,18 @@ class TrainingJob(Job):
     version: int | None = None
     weights_sha256: str | None = None
     image_size: int | None = None
+
+    @property
+    def root(self) -> str:
+        """The task of round one: it names the model and keeps the frozen validation set."""
+        return self.root_task_id or self.task_id
+
+    @property
+    def start(self) -> str:
+        """What training starts from: weights that were asked for, the current model, or `global`."""
+        if self.training.weights != GLOBAL or self.current_model is None:
+            return self.training.weights
+        return self.current_model
 
 
 class ModelTrainInfo(BaseModel):

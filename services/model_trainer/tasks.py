@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Any
 
 from services.model_trainer import repository, round_views, triggers
 from services.model_trainer.schemas import TrainingJob
@@ -23,20 +25,64 @@ def _work(run: Run) -> Path:
 
 @task()
 def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
-    """Split the labelled frames by blocks of time, and say how much leaks."""
+    """Merge the labels of all rounds, keep the frozen frames apart, and say how much leaks.
+
+    Round one cuts the labelled frames by blocks of time and freezes those that judge; running it
+    again cuts them the same way.
+    """
     from services.model_trainer.engines.dataset import build_dataset as build
 
     storage = run.platform.storage
     frames = fetch_folder(storage, job.frame_path)
     labels = read_label_folder(fetch_folder(storage, job.labeling_path), frames / "frames.json")
-    dataset = build(frames, labels, job.training, _work(run), report=run.report)
+    dataset = build(
+        frames,
+        labels,
+        job.training,
+        _work(run),
+        video=job.video_sha256 or "",
+        number=job.round,
+        freeze_videos=job.freeze_videos,
+        report=run.report,
+        **_rounds_before(job, run),
+    )
     with run.platform.sessions.begin() as session:
         repository.forget_epochs(session, job.task_id)
     work = f"train_log/{job.task_id}"
     keep_exactly(storage, f"{work}/data")  # who trains may be another machine
     storage.keep(f"{work}/data.yaml")
+    dataset.frozen.write(_local(run, f"train_log/{job.root}/frozen.json"))
+    storage.keep(f"train_log/{job.root}/frozen.json")
     run.report(1.0, dataset.summary, leakage=dataset.leakage)
     return job.having(work=work)
+
+
+def _rounds_before(job: TrainingJob, run: Run) -> dict[str, Any]:
+    """The labels of the rounds before this one, and the frames that round one froze."""
+    from services.model_trainer.engines.frozen import first_frozen, read_frozen
+    from services.model_trainer.engines.merge import Source
+
+    storage = run.platform.storage
+    earlier = []
+    for number, source in enumerate(job.earlier, start=1):
+        frames = fetch_folder(storage, source.frame_path)
+        folder = fetch_folder(storage, source.labeling_path)
+        labels = read_label_folder(folder, frames / "frames.json")
+        earlier.append(Source(frames, labels, source.video_sha256 or "", number))
+    if not earlier:
+        return {}
+    key = f"train_log/{job.root}/frozen.json"
+    if storage.exists(key):
+        frozen = read_frozen(storage.fetch(key))
+    else:  # trained before validation sets were frozen: the same cut as then
+        frozen = first_frozen(earlier[0], val_share=job.training.val_share, seed=job.training.seed)
+    return {"earlier": earlier, "frozen": frozen}
+
+
+def _local(run: Run, key: str) -> Path:
+    file = run.platform.storage.local(key)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 @task()
@@ -49,10 +95,10 @@ def train(job: TrainingJob, run: Run) -> TrainingJob:
     storage = run.platform.storage
     fetch_exactly(storage, f"{job.work}/data")
     storage.fetch(f"{job.work}/data.yaml")
-    if job.training.weights != GLOBAL:
-        fetch_folder(storage, f"models/{job.training.weights}")
+    if job.start != GLOBAL:
+        fetch_folder(storage, f"models/{job.start}")
     registry = Registry(storage.local("models/root").parent)
-    base = registry.base_weights(job.training.weights, global_weights(run.platform.settings))
+    base = registry.base_weights(job.start, global_weights(run.platform.settings))
     trained = trainer().train(
         load_dataset(_work(run)), base.path, job.training, work=_work(run), report=run.report
     )
@@ -68,34 +114,39 @@ def train(job: TrainingJob, run: Run) -> TrainingJob:
 
 @task()
 def evaluate(job: TrainingJob, run: Run) -> TrainingJob:
-    """Score the new and the global model on the same frames, which neither was trained on."""
+    """Compare the new, the current and the global model on frames that none was trained on."""
     from services.model_trainer.engines.dataset import load_dataset
-    from services.model_trainer.engines.evaluate import evaluate as score
+    from services.model_trainer.engines.evaluate_report import Rival, judge
+    from services.model_trainer.engines.registry import Registry
 
-    dataset = load_dataset(fetch_folder(run.platform.storage, job.work))
-    size, weights = job.training.imgsz, run.platform.storage.fetch(job.weights)
-    own = score(weights, dataset, imgsz=size)
-    run.report(0.4, "evaluating without class names")
-    agnostic = score(weights, dataset, imgsz=size, class_agnostic=True)
-    run.report(0.7, "evaluating the global model")
-    other = score(global_weights(run.platform.settings), dataset, imgsz=size, class_agnostic=True)
-    metrics = {
-        "user": own.figures(),
-        "user_any_class": agnostic.figures(),
-        "global_any_class": other.figures(),
-        "frames": own.frames,
-        "boxes": own.boxes,
-        "leakage": dataset.leakage,
-        "warnings": [*dataset.warnings, *job.trained.get("warnings", [])],
-    }
-    run.report(
-        1.0,
-        f"mAP50 {agnostic.map50:.3f} (global model {other.map50:.3f}) on {own.frames} frames, "
-        f"leakage {dataset.leakage:.0%}",
-        map50=agnostic.map50,
-        global_map50=other.map50,
+    storage = run.platform.storage
+    dataset = load_dataset(fetch_folder(storage, job.work))
+    current = None
+    if job.current_model:
+        fetch_folder(storage, f"models/{job.current_model}")
+        stored = Registry(storage.local("models/root").parent).find(job.current_model)
+        lineage = stored.record.lineage
+        current = Rival(job.current_model, stored.weights, tuple(lineage.classes), lineage.imgsz)
+    history = f"train_log/{job.root}/learning_curve.json"
+    judgement = judge(
+        "The new model",
+        storage.fetch(job.weights),
+        dataset,
+        imgsz=job.training.imgsz,
+        world=Rival("global", global_weights(run.platform.settings)),
+        current=current,
+        promotion=job.promotion,
+        history=json.loads(storage.fetch(history).read_text()) if storage.exists(history) else [],
+        out=storage.local(f"{job.work}/evaluation"),
+        report=run.report,
     )
-    return job.having(metrics=metrics)
+    keep_exactly(storage, f"{job.work}/evaluation")
+    _local(run, history).write_text(json.dumps(judgement.metrics["learning_curve"], indent=1))
+    storage.keep(history)
+    user, other = judgement.metrics["user_any_class"], judgement.metrics["global_any_class"]
+    run.report(1.0, judgement.message, map50=user["map50"], global_map50=other["map50"])
+    warnings = [*dataset.warnings, *job.trained.get("warnings", [])]
+    return job.having(metrics={**judgement.metrics, "warnings": warnings})
 
 
 @task()
@@ -131,7 +182,7 @@ def store_model(job: TrainingJob, run: Run) -> TrainingJob:
         epochs=job.trained["epochs"],
         warnings=job.metrics["warnings"],
     )
-    name = f"task-{job.task_id}"
+    name = f"task-{job.root}"
     fetch_folder(storage, f"models/{name}")  # the versions before, whoever made them
     stored = Registry(storage.local("models/root").parent).store(
         name, storage.fetch(job.weights), lineage

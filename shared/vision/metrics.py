@@ -55,7 +55,7 @@ def mean_average_precision(
         same = iou_matrix(true.xyxy.reshape(-1, 4), found.xyxy.reshape(-1, 4))
         if not class_agnostic:
             same = same * (true.class_id[:, None] == found.class_id[None, :])
-        matches.append(_matched(same, found.confidence))
+        matches.append(matched(same, found.confidence))
     true_class = _joined([frame.class_id for frame in truth], class_agnostic)
     found_class = _joined([frame.class_id for frame in predictions], class_agnostic)
     confidence = np.concatenate([np.empty(0), *[frame.confidence for frame in predictions]])
@@ -95,7 +95,7 @@ def average_precision(correct: NDArray[np.bool_], truths: int) -> float:
     return float(np.trapezoid(np.interp(RECALL_POINTS, recall, envelope), RECALL_POINTS))
 
 
-def _matched(iou: NDArray[np.floating], confidence: NDArray[np.floating]) -> NDArray[np.bool_]:
+def matched(iou: NDArray[np.floating], confidence: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which predictions (columns of `iou`) are right at which threshold: (predictions, 10)."""
     truths, found = iou.shape
     thresholds = np.arange(len(IOU_THRESHOLDS))

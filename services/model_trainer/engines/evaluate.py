@@ -8,10 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.model_trainer.engines.dataset import Dataset
+from services.model_trainer.engines.evaluate_matches import JudgedFrame
 from services.model_trainer.engines.ultralytics_setup import check_readable, prepare_ultralytics
 from services.model_trainer.errors import WeightsDamaged
 from shared.progress.report import Report, silent
+from shared.vision.boxes import Detections
+from shared.vision.metrics import Truth
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Evaluation:
     boxes: int  # true ones; the fewer, the rougher the figures
     class_agnostic: bool  # all classes counted as one
     per_class: dict[str, float] = field(default_factory=dict)  # class -> mAP50-95, if it has boxes
+    judged: tuple[JudgedFrame, ...] = field(default=(), repr=False)  # in the order of the data set
 
     def figures(self) -> dict[str, float]:
         """The four numbers by name, for records and reports."""
@@ -62,6 +69,15 @@ def evaluate(
     from ultralytics.models.yolo.detect import DetectionValidator
     from ultralytics.utils.callbacks import get_default_callbacks
 
+    judged: dict[str, JudgedFrame] = {}
+
+    class Recording(DetectionValidator):
+        def _process_batch(self, preds: Any, batch: Any) -> Any:
+            """Called for every image with what the figures are counted from."""
+            name = Path(batch["im_file"]).name
+            judged[name] = _judged(name, preds, batch)
+            return super()._process_batch(preds, batch)
+
     folder = Path(tempfile.mkdtemp(prefix=".evaluate-", dir=dataset.work))
     seen = 0
 
@@ -86,14 +102,36 @@ def evaluate(
         "verbose": False,
     }
     try:
-        validator = DetectionValidator(save_dir=folder, args=settings, _callbacks=callbacks)
+        validator = Recording(save_dir=folder, args=settings, _callbacks=callbacks)
         validator(model=str(weights))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _evaluation(validator, dataset, class_agnostic=class_agnostic)
+    frames = tuple(judged[name] for name in dataset.val)
+    return _evaluation(validator, dataset, frames, class_agnostic=class_agnostic)
 
 
-def _evaluation(validator: Any, dataset: Dataset, *, class_agnostic: bool) -> Evaluation:
+def _judged(name: str, preds: Any, batch: Any) -> JudgedFrame:
+    """Boxes of the network's input moved to the image; moved alike, they overlap as they did."""
+    (gain, _), (pad_x, pad_y) = batch["ratio_pad"]
+    shift = np.array([pad_x, pad_y] * 2, np.float32)
+
+    def moved(boxes: Any) -> NDArray[np.float32]:
+        return (boxes.cpu().numpy().reshape(-1, 4).astype(np.float32) - shift) / np.float32(gain)
+
+    return JudgedFrame(
+        name,
+        Truth(moved(batch["bboxes"]), batch["cls"].cpu().numpy().astype(np.int64)),
+        Detections(
+            moved(preds["bboxes"]),
+            preds["conf"].cpu().numpy().astype(np.float32),
+            preds["cls"].cpu().numpy().astype(np.int64),
+        ),
+    )
+
+
+def _evaluation(
+    validator: Any, dataset: Dataset, judged: tuple[JudgedFrame, ...], *, class_agnostic: bool
+) -> Evaluation:
     boxes = sum(val for _, val in dataset.boxes.values())
     found = validator.metrics.box
     precision, recall, map50, map50_95 = (float(each) for each in found.mean_results())
@@ -106,5 +144,6 @@ def _evaluation(validator: Any, dataset: Dataset, *, class_agnostic: bool) -> Ev
         frames=len(dataset.val),
         boxes=boxes,
         class_agnostic=class_agnostic,
+        judged=judged,
         per_class={names[int(i)]: float(found.maps[int(i)]) for i in found.ap_class_index},
     )
