@@ -72,6 +72,14 @@ TABLE = [
     ("post", "/labeling/{task_id}/finish", {"tab"}, {202, 404, 409}, {"open", "remaining"}),
     (
         "post",
+        "/labeling/webhook/label-studio",
+        {"task_id", "x-actverse-webhook-secret"},
+        {202, 401, 422},
+        set(),
+    ),
+    ("get", "/frames/{signature}/{rest}", set(), {200, 403, 404}, set()),
+    (
+        "post",
         "/training",
         {"data_path", "mode_train_info", "prefer"},
         {202, 400, 422, 500},
