@@ -27,6 +27,7 @@ from shared.vision.geometry import letterbox, to_batch
 CALIBRATION_FRAMES = 64
 OPERATORS = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Split")
 _LAYER = re.compile(r"^/model\.(\d+)/")
+_BRANCH, _LAST = re.compile(r"/cv[23]\."), re.compile(r"/cv[23]\.\d+\.2/")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -119,7 +120,8 @@ def _in_fp32(onnx: Path, *, keep_head: bool) -> list[str]:
     """Names of the nodes that stay in fp32: the end of the head, or all of it.
 
     Ultralytics names nodes by layer; the head is the last one, with its branches in `cv2` (boxes)
-    and `cv3` (scores).
+    and `cv3` (scores). The last convolution of each branch stays too: it costs hardly any time, and
+    256 steps for its answers cost two points of mAP50-95 where the rest costs a tenth of one.
     """
     import onnx as library
 
@@ -129,8 +131,7 @@ def _in_fp32(onnx: Path, *, keep_head: bool) -> list[str]:
     kept = []
     for name, found in layers.items():
         in_head = found is None or int(found[1]) == head
-        branch = re.search(r"/cv[23]\.", name) is not None
-        if in_head and (keep_head or not branch):
+        if in_head and (keep_head or not _BRANCH.search(name) or _LAST.search(name)):
             kept.append(name)
     return kept
 

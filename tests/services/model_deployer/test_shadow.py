@@ -11,7 +11,19 @@ import pytest
 from services.model_deployer.engines.shadow import compare_runs, draw_timeline
 from shared.errors import Invalid
 
-COLUMNS = ["frame", "time_s", "track_id", "class", "confidence", "x", "y", "w", "h", "model", "version"]
+COLUMNS = [
+    "frame",
+    "time_s",
+    "track_id",
+    "class",
+    "confidence",
+    "x",
+    "y",
+    "w",
+    "h",
+    "model",
+    "version",
+]
 FPS = 10
 
 
