@@ -25,8 +25,12 @@ class Annotator(threading.Thread):
     anything did; the task is cancelled then, because nobody else would label.
     """
 
-    def __init__(self, client: Client, task_id: str, truth: Path) -> None:
+    def __init__(
+        self, client: Client, task_id: str, truth: Path, *, size: tuple[int, int] | None = None
+    ) -> None:
+        """Plays for one task; `size` is the video's, pixels, where the task does not know it."""
         super().__init__(daemon=True)
+        self._size = size
         self.problem: str | None = None
         self.frames = self.boxes = 0
         self._client = client
@@ -58,9 +62,8 @@ class Annotator(threading.Thread):
     def _label(self, task: dict[str, Any]) -> None:
         results = task["results"]
         classes = tuple(task["options"]["classes"])
-        truth = read_truth(
-            self._truth, width=results["width"], height=results["height"], classes=classes
-        )
+        width, height = self._size or (results["width"], results["height"])
+        truth = read_truth(self._truth, width=width, height=height, classes=classes)
         self._write(truth, self._data / results["frame_path"], Path(results["where"]) / "labels")
 
     def _write(self, truth: Truth, frames: Path, folder: Path) -> None:

@@ -66,8 +66,8 @@ class RoundView(BaseModel):
     )
     reason: str | None = Field(default=None, examples=["It is better by 0.07 mAP50-95."])
     dataset_sha256: str | None = Field(default=None, examples=["9f86d081884c7d65"])
-    created_at: datetime
-    finished_at: datetime | None = None
+    created_at: datetime = Field(examples=["2026-11-21T15:00:00Z"])
+    finished_at: datetime | None = Field(default=None, examples=["2026-11-21T16:20:00Z"])
 
 
 class CurvePoint(BaseModel):
@@ -150,5 +150,5 @@ class TriggersView(BaseModel):
     settings: TriggerSettings
     would_fire: bool = Field(examples=[False])
     told: str = Field(examples=["would not fire: 12 of 30 frames have new labels"])
-    last_fired_at: datetime | None
-    last_reason: str | None
+    last_fired_at: datetime | None = Field(examples=["2026-11-21T15:00:00Z"])
+    last_reason: str | None = Field(examples=["30 of 30 frames have new labels"])

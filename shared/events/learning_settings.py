@@ -20,7 +20,7 @@ class FrameBudget(BaseModel):
     """One of each kind of picture: clusters of the foreground and of the boxes."""
     uncertainty: Share = 0.3
     """Where the last model is unsure, or disagrees with the global one."""
-    motion: Share = 0.0
+    motion: Annotated[Share, Field(examples=[0.0])] = 0.0
     """Where much moves."""
     track_breaks: Share = 0.1
     """Where a track of the last analysis begins or ends in the middle of the picture."""

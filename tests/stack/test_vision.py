@@ -52,6 +52,7 @@ def test_every_step_succeeded_once_and_said_so_live(done: dict) -> None:
         "model_conversion",
         "model_deployment",
         "inference",
+        "model_promotion",
         "results_upload",
     ]
     succeeded = [d["step"] for n, d in done["events"] if n == "step" and d["state"] == "SUCCEEDED"]
