@@ -84,6 +84,17 @@ class ToolRefuses(Invalid):
         super().__init__(f"Label Studio at {url} refused {path}: {told}")
 
 
+class NoLinkSecret(Conflict):
+    """Addresses of frames would be signed with one secret and checked with another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Gateway and workers share no folder here, so they need a common secret for addresses of "
+            "frames: set ACTVERSE_LABELING__FRAME_LINK_SECRET for all of them, or "
+            "ACTVERSE_LABELING__LABEL_STUDIO_FRAMES=upload."
+        )
+
+
 class ProjectGone(NotFound):
     """Somebody removed an open labeling from the tool."""
 
@@ -103,6 +114,34 @@ class NothingDrawn(Conflict):
             f"The labeling ended, but each of its {total} frames was skipped. Label some in {where}, "
             "then retry the step."
         )
+
+
+class CvatNotConnected(Conflict):
+    """The settings name no CVAT, or no account of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No CVAT is connected. Set ACTVERSE_LABELING__CVAT_URL (http:// or https://) and "
+            "ACTVERSE_LABELING__CVAT_TOKEN, or ..._CVAT_USER and ..._CVAT_PASSWORD."
+        )
+
+
+class CvatAccountRefused(Conflict):
+    """CVAT does not let our account in, or not do this."""
+
+    def __init__(self, url: str, path: str) -> None:
+        super().__init__(
+            f"CVAT at {url} does not let this account use {path}. Put a valid "
+            "ACTVERSE_LABELING__CVAT_TOKEN (not read-only) into the settings, and see that the "
+            "account belongs to ..._CVAT_ORGANISATION."
+        )
+
+
+class CvatRefuses(Conflict):
+    """CVAT says that something of ours is not right."""
+
+    def __init__(self, url: str, path: str, told: str) -> None:
+        super().__init__(f"CVAT at {url} refused {path}: {told}")
 
 
 class NoConfidentBoxes(Conflict):
@@ -154,4 +193,24 @@ class FrameChanged(Conflict):
         super().__init__(
             f"Frame {frame} was changed by somebody else meanwhile. Look at the version that comes "
             "with this answer (`frame`), then draw again."
+        )
+
+
+class LabeledElsewhere(Conflict):
+    """The frames are in the hands of an outside tool; labels cannot be put into it."""
+
+    def __init__(self, task_id: str, engine: str) -> None:
+        super().__init__(
+            f"The frames of task {task_id} are being labelled in {engine}. Import the labels there, "
+            "or here once that labeling is finished."
+        )
+
+
+class NothingMatched(Conflict):
+    """A file of labels is of other images than the task's."""
+
+    def __init__(self, pictures: int, task_id: str, name: str) -> None:
+        super().__init__(
+            f"None of the {pictures} images in the file is a labelled frame of task {task_id}. Name "
+            f"the images like the task's frames, for example {name}."
         )

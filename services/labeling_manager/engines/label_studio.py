@@ -32,6 +32,7 @@ from services.labeling_manager.engines.port import (
 )
 from services.labeling_manager.engines.record import checked
 from services.labeling_manager.errors import (
+    NoLinkSecret,
     NothingDrawn,
     OtherClasses,
     ProjectGone,
@@ -216,9 +217,10 @@ class LabelStudioEngine:
     ) -> list[str]:
         if self._settings.label_studio_frames == "upload":
             return tool.upload(project, [frame.path for frame in frames])
-        secret = kept_secret(
-            revealed(self._settings.frame_link_secret), self._platform.settings.data_dir
-        )
+        settings, configured = self._platform.settings, revealed(self._settings.frame_link_secret)
+        if not configured and not settings.storage_url.startswith("file:"):
+            raise NoLinkSecret
+        secret = kept_secret(configured, settings.data_dir)
         life_s = self._settings.frame_link_s
         return [f"{self._gateway()}{link_path(secret, f.key, life_s)}" for f in frames]
 

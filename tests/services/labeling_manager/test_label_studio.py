@@ -13,6 +13,7 @@ from services.labeling_manager.engines.label_studio_client import LabelStudio
 from services.labeling_manager.engines.label_studio_format import region
 from services.labeling_manager.engines.port import FrameImage, LabelingEngine
 from services.labeling_manager.errors import (
+    NoLinkSecret,
     NothingDrawn,
     ProjectGone,
     ToolNotConnected,
@@ -293,3 +294,13 @@ class TestAToolThatSaysNo:
         settings = signed.settings.model_copy(update={"labeling": none})
         with pytest.raises(ToolNotConnected, match="make labelstudio"):
             engine_of(Platform(**{**vars(signed), "settings": settings})).open(SPEC)
+
+    def test_frames_without_a_common_secret_are_not_signed(
+        self, signed: Platform, annotator: Annotator
+    ):
+        engine_of(signed).open(SPEC)
+        settings = signed.settings.model_copy(update={"storage": "s3://bucket"})
+        apart = engine_of(Platform(**{**vars(signed), "settings": settings}))
+        with pytest.raises(NoLinkSecret, match="FRAME_LINK_SECRET"):
+            apart.push(SPEC.task_id, keyed([0]), {})
+        assert annotator.tasks() == {}
