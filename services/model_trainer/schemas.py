@@ -28,6 +28,7 @@ class TrainingJob(Job):
     freeze_videos: list[str] = Field(default_factory=list)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     work: str = ""
+    dataset_version: str = ""
     weights: str = ""
     base: dict[str, str] = Field(default_factory=dict)
     trained: dict[str, Any] = Field(default_factory=dict)

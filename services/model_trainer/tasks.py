@@ -10,6 +10,7 @@ from typing import Any
 
 from services.model_trainer import repository, round_views, triggers
 from services.model_trainer.schemas import TrainingJob
+from shared.events.learning_settings import LabelSource
 from shared.flow.work import Run, periodic, task
 from shared.labels.folder import read_label_folder
 from shared.platform import Platform
@@ -31,6 +32,7 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
     again cuts them the same way.
     """
     from services.model_trainer.engines.dataset import build_dataset as build
+    from services.model_trainer.engines.dataset_versions import record_version
 
     storage = run.platform.storage
     frames = fetch_folder(storage, job.frame_path)
@@ -53,8 +55,24 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
     storage.keep(f"{work}/data.yaml")
     dataset.frozen.write(_local(run, f"train_log/{job.root}/frozen.json"))
     storage.keep(f"train_log/{job.root}/frozen.json")
+    sources = [
+        *job.earlier,
+        LabelSource(
+            labeling_path=job.labeling_path,
+            frame_path=job.frame_path,
+            video_sha256=job.video_sha256,
+        ),
+    ]
+    version = record_version(
+        run.platform,
+        root_id=job.root,
+        task_id=job.task_id,
+        user_id=job.user_id,
+        sources=sources,
+        dataset=dataset,
+    )
     run.report(1.0, dataset.summary, leakage=dataset.leakage)
-    return job.having(work=work)
+    return job.having(work=work, dataset_version=version)
 
 
 def _rounds_before(job: TrainingJob, run: Run) -> dict[str, Any]:
@@ -146,7 +164,9 @@ def evaluate(job: TrainingJob, run: Run) -> TrainingJob:
     user, other = judgement.metrics["user_any_class"], judgement.metrics["global_any_class"]
     run.report(1.0, judgement.message, map50=user["map50"], global_map50=other["map50"])
     warnings = [*dataset.warnings, *job.trained.get("warnings", [])]
-    return job.having(metrics={**judgement.metrics, "warnings": warnings})
+    return job.having(
+        metrics={**judgement.metrics, "dataset": job.dataset_version, "warnings": warnings}
+    )
 
 
 @task()
