@@ -197,15 +197,17 @@ def account(
             sums[name] += count
         untouched += frame.frame in suggestions and sum(found) == found.accepted
     seen = [frame for frame in labels.usable if frame.frame in suggestions]
-    return Effort(
-        frames=len(labels.usable),
-        suggested_frames=len(seen),
-        untouched_frames=untouched,
-        suggested=sum(len(suggestions[frame.frame]) for frame in seen),
-        moved_iou=round(sum(overlaps) / len(overlaps), 4) if overlaps else None,
-        preannotated_by=preannotated_by,
-        **_time(labels.frames, frames_per_minute),
-        **sums,
+    return Effort.model_validate(
+        {
+            "frames": len(labels.usable),
+            "suggested_frames": len(seen),
+            "untouched_frames": untouched,
+            "suggested": sum(len(suggestions[frame.frame]) for frame in seen),
+            "moved_iou": round(sum(overlaps) / len(overlaps), 4) if overlaps else None,
+            "preannotated_by": preannotated_by,
+            **_time(labels.frames, frames_per_minute),
+            **sums,
+        }
     )
 
 
