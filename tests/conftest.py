@@ -28,6 +28,7 @@ GROUPS = {  # what is started for a folder is started in one process
     "tests/shared/flow/": "flow",
     "tests/shared/bus/": "bus",
     "tests/stack/": "stack",
+    "tests/browser/": "browser",
     "tests/faults/": "servers",
     "tests/servers/": "servers",
     "tests/services/labeling_manager/test_label_studio": "label_studio",

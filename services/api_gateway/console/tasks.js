@@ -1,0 +1,65 @@
+// The tasks of the user, renewed every few seconds while the page is looked at.
+
+import { ask, element, signIn, signOut } from "./session.js";
+import { language, t, translate } from "./texts.js";
+
+const EVERY_MS = 3000;
+const list = document.getElementById("tasks");
+let items = [];
+let drawn = "";
+
+translate(() => { drawn = ""; show(); });
+document.getElementById("logout").onclick = signOut;
+await signIn();
+await look();
+setInterval(() => { if (!document.hidden) look(); }, EVERY_MS);
+
+async function look() {
+  try {
+    items = (await ask("GET", "/tasks/?limit=50")).items;
+    document.getElementById("away").hidden = true;
+    show();
+  } catch {
+    document.getElementById("away").hidden = false;
+  }
+}
+
+function show() {
+  const now = JSON.stringify(items);
+  if (now === drawn) return; // what somebody is about to click stays where it is
+  drawn = now;
+  document.getElementById("none").hidden = items.length > 0;
+  list.replaceChildren(...items.map(row));
+}
+
+function row(task) {
+  const item = element("li");
+  item.dataset.task = task.task_id;
+  const name = element("div", "", "name");
+  const source = task.options?.file_path ?? task.pipeline;
+  name.append(element("strong", source.split(/[?#]/)[0].split("/").pop() || source));
+  const when = new Date(task.created_at).toLocaleString(language());
+  name.append(element("span", `${task.pipeline} · ${when} · ${task.task_id.slice(0, 8)}`, "quiet"));
+  const waiting = task.steps.find((step) => step.state === "WAITING");
+  const current = waiting ?? task.steps.find((step) => step.state === "RUNNING");
+  const state = waiting ? "WAITING" : task.state;
+  const told = element("div", "", "told");
+  told.append(element("span", t(`state.${state}`), `state ${state.toLowerCase()}`));
+  if (current) told.append(element("span", current.message || current.name, "quiet"));
+  if (task.state === "FAILED") told.append(element("span", task.error?.message ?? "", "quiet"));
+  const bar = document.createElement("progress");
+  bar.max = task.steps.length || 1;
+  bar.value = task.steps.reduce((sum, s) => sum + (s.state === "SUCCEEDED" ? 1 : s.progress ?? 0), 0);
+  const doors = element("div", "", "doors");
+  const labeling = task.steps.find((step) => step.name === "labeling");
+  const started = labeling && !["PENDING", "QUEUED"].includes(labeling.state);
+  if (started && task.options?.labeler === "builtin") {
+    const link = element("a", t("tasks.label"), waiting ? "button primary" : "button");
+    link.href = `/ui/label/${encodeURIComponent(task.task_id)}`;
+    doors.append(link);
+  }
+  const outputs = task.outputs?.length ?? 0;
+  if (outputs) doors.append(element("span", t("tasks.outputs", { n: outputs }), "quiet"));
+  item.append(name, told, bar, doors);
+  return item;
+}
