@@ -30,8 +30,8 @@ from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
 
 console = Console()
-FULL = {"seconds": 20, "frames": 60, "epochs": 24, "more_frames": 20, "more_epochs": 16}
-SHORT = {"seconds": 8, "frames": 24, "epochs": 6, "more_frames": 10, "more_epochs": 4}
+FULL = {"seconds": 20, "frames": 60, "epochs": 24, "more_frames": 20, "more_epochs": 16, "int8": 1}
+SHORT = {"seconds": 8, "frames": 24, "epochs": 6, "more_frames": 10, "more_epochs": 4, "int8": 0}
 
 
 def main() -> int:
@@ -131,6 +131,7 @@ def _run(
         "num_frames": size["frames"],
         "labeler": labeler,
         "training": {"epochs": size["epochs"]},
+        "promotion": {"int8": bool(size["int8"])},  # the second round keeps to it
     }
     if truth is not None:
         options["classes"] = _classes(video, truth)

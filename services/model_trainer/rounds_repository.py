@@ -17,7 +17,6 @@ from shared.flow.states import ENDED, State
 CURRENT = "CURRENT"
 ANALYSES = 50  # newest analyses that are looked at for drift
 ANALYSIS = "inference"  # the pipeline of one step that analyses a video with a deployed model
-LABELS_FETCHED = "label_download"
 
 
 class Known(NamedTuple):
@@ -149,17 +148,6 @@ def fired(session: Session, seen: RetrainTrigger, reason: str) -> bool:
         .execution_options(synchronize_session=False)
     )
     return isinstance(done, CursorResult) and done.rowcount == 1
-
-
-def fetched_again_since(session: Session, task_ids: Sequence[str], since: datetime) -> set[str]:
-    """Those of the rounds whose labels were fetched from the tool again, corrected, since then."""
-    query = select(StepRun.task_id).where(
-        StepRun.task_id.in_(task_ids),
-        StepRun.name == LABELS_FETCHED,
-        StepRun.state == State.SUCCEEDED,
-        StepRun.finished_at > since,
-    )
-    return set(session.scalars(query))
 
 
 def analyses_since(session: Session, root: Task, since: datetime | None) -> list[Task]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from services.model_trainer import rounds
 from services.model_trainer import rounds_repository as repository
 from services.model_trainer.engines import drift
+from services.model_trainer.engines.new_labels import Labelled, changed_frames
 from services.model_trainer.errors import NoTriggers, RoundOneUnfinished, RoundOpen
 from services.model_trainer.round_schemas import DriftTrigger, TriggerSettings, TriggersView
 from services.model_trainer.rounds_repository import Known
@@ -132,7 +133,7 @@ def look(session: Session, storage: Storage, beat: _Beat, moment: datetime) -> F
     rests_until = since + timedelta(hours=beat.settings.cooldown_h)
     reasons: list[Found] = []
     if beat.settings.new_labels is not None:
-        reasons.append(_new_labels(session, beat, beat.settings.new_labels))
+        reasons.append(_new_labels(session, storage, beat, beat.settings.new_labels))
     if beat.settings.every_h is not None:
         due = since + timedelta(hours=beat.settings.every_h)
         waited = (moment - since).total_seconds() / 3600
@@ -154,33 +155,19 @@ def _every(beat: _Beat) -> str:
     return f"the schedule says every {beat.settings.every_h:g} h"
 
 
-def _new_labels(session: Session, beat: _Beat, needed: int) -> Found:
-    """Frames whose labels came or changed after the last round began, which took what there was."""
-    last = beat.known[-1].task
-    tasks = {task.id: task for _, task in beat.known}
-    imported = sum(
-        _frames(row.manifest)
-        for row in repository.datasets_of(session, beat.root.id)
-        if row.task_id not in tasks and row.created_at > last.created_at
+def _new_labels(session: Session, storage: Storage, beat: _Beat, needed: int) -> Found:
+    """Frames whose labels came or changed since the last round took them into its data set."""
+    versions = repository.datasets_of(session, beat.root.id)
+    if not versions:
+        return Found(False, "the last round recorded no data set to compare labels with")
+    labelled = tuple(
+        Labelled(task.context["frame_path"], task.context["labeling_path"])
+        for _, task in beat.known
+        if task.context.get("labeling_path") and task.context.get("frame_path")
     )
-    again = repository.fetched_again_since(
-        session, [t for t in tasks if t != last.id], last.created_at
-    )
-    corrected = sum(
-        tasks[t].context.get("labelled", 0) + tasks[t].context.get("empty", 0) for t in again
-    )
+    found = changed_frames(storage, versions[-1].key, versions[-1].sha256, labelled)
     return Found(
-        imported + corrected >= needed,
-        f"{imported + corrected} of {needed} frames have new labels since the last round",
-    )
-
-
-def _frames(manifest: dict[str, Any]) -> int:
-    """How many frames a version of the data set counts."""
-    return (
-        int(manifest.get("frames") or 0)
-        if not isinstance(manifest.get("frames"), list)
-        else len(manifest["frames"])
+        found >= needed, f"{found} of {needed} frames have new labels since the last round"
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
 from shared.db.learning_models import Dataset
 from shared.db.models import Deployment, Model, StepRun, Task, now
 from shared.flow.states import State
+from shared.labels.boxes import Box, FrameLabels, LabelSet
+from shared.labels.folder import write_label_folder
+from shared.labels.yolo import write_yolo
+from shared.storage.trees import keep_folder
 from tests.shared.web.door import Door
 
 METRICS = {
@@ -94,17 +100,49 @@ def age(door: Door, task_id: str, hours: float) -> None:
         task.created_at -= timedelta(hours=hours)
 
 
-def imported(door: Door, root_id: str, frames: int) -> None:
-    """Somebody imported labels of so many frames."""
+def labels(count: int, *, moved: int = 0) -> LabelSet:
+    """Frames with a box each, of which the first `moved` are elsewhere."""
+    return LabelSet(
+        ("mouse",),
+        tuple(
+            FrameLabels.seen(n, f"{n:08d}.jpg", [Box(0, 0.3 if n < moved else 0.5, 0.5, 0.2, 0.2)])
+            for n in range(count)
+        ),
+    )
+
+
+def labelled(door: Door, root_id: str, found: LabelSet) -> None:
+    """The labels of round one are these now."""
+    listed = [{"frame": f.frame, "file": f.file, "time_s": f.frame / 30} for f in found.frames]
+    text = json.dumps({"fps": 30.0, "frames": listed})
+    door.keep(f"frames/{root_id}/frames.json", text.encode())
+    folder = door.platform.storage.local(f"labels/{root_id}/labels.json").parent
+    write_label_folder(folder, found)
+    keep_folder(door.platform.storage, f"labels/{root_id}")
+
+
+def recorded(door: Door, root_id: str, found: LabelSet) -> None:
+    """A data set has these labels of round one."""
+    frames = [
+        {
+            "key": f"frames/{root_id}/{frame.file}",
+            "state": frame.state.value,
+            "labels": write_yolo(frame.boxes),
+        }
+        for frame in found.frames
+    ]
+    content = json.dumps({"root": root_id, "frames": frames}).encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = door.keep(f"datasets/{root_id}/{sha256}/manifest.json", content)
     with door.platform.sessions.begin() as session:
         session.add(
             Dataset(
                 root_id=root_id,
-                sha256=f"{frames:064x}",
+                sha256=sha256,
                 user_id="ann",
-                task_id=f"import-{frames}",
-                number=frames,
-                key="datasets/x",
-                manifest={"frames": frames},
+                task_id=root_id,
+                number=1,
+                key=key,
+                manifest={"frames": len(frames)},
             )
         )

@@ -20,7 +20,14 @@ from shared.db.models import Task, now
 from shared.flow import wishes
 from shared.flow.states import State
 from shared.pipelines import atlas
-from tests.services.model_trainer.rounds_world import age, finish, imported, round_one
+from tests.services.model_trainer.rounds_world import (
+    age,
+    finish,
+    labelled,
+    labels,
+    recorded,
+    round_one,
+)
 
 HEAD = "frame,time_s,track_id,class,confidence,x,y,w,h,model,version\n"
 
@@ -86,7 +93,7 @@ def test_triggers_are_set_shown_and_removed(ann, bob, root) -> None:
     assert ann.get(f"/tasks/{root}/triggers").json()["code"] == "NoTriggers"
     told = put(ann, root, new_labels=30)
     assert told["would_fire"] is False
-    assert told["told"] == "would not fire: 0 of 30 frames have new labels since the last round"
+    assert told["told"].startswith("would not fire: the last round recorded no data set")
     assert ann.get(f"/tasks/{root}/triggers").json() == told
     assert bob.put(f"/tasks/{root}/triggers", json={}).status_code == 404
     for wrong in ({"every_h": 0}, {"drift": {"score": -1}}, {"round": {"num_frames": 0}}, {"x": 1}):
@@ -97,10 +104,13 @@ def test_triggers_are_set_shown_and_removed(ann, bob, root) -> None:
 
 def test_new_labels_begin_a_round(door, ann, root) -> None:
     put(ann, root, new_labels=30, round={"num_frames": 9})
-    imported(door, root, 12)
+    recorded(door, root, labels(40))
+    labelled(door, root, labels(40, moved=12))
     triggers.fire(door.platform)
     assert rounds_of(door, root) == []
-    imported(door, root, 18)
+    told = ann.get(f"/tasks/{root}/triggers").json()["told"]
+    assert told == "would not fire: 12 of 30 frames have new labels since the last round"
+    labelled(door, root, labels(45, moved=25))
     told = ann.get(f"/tasks/{root}/triggers").json()
     assert told["told"].startswith("would fire because 30 of 30 frames")
     triggers.fire(door.platform)
