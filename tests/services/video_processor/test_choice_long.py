@@ -69,5 +69,6 @@ def test_a_hundred_thousand_frames_in_bounded_memory(tmp_path):
 
     _, usual = _peak(part, table(tmp_path / "part.csv", rows(PART)), PART)
     parts, peak = _peak(long, table(tmp_path / "long.csv", rows(LONG)), LONG)
+    print(f"peak {usual / 1e6:.0f} MB for {PART} frames, {peak / 1e6:.0f} MB for {LONG}")  # noqa: T201 - a figure
     assert parts >= 6, "the whole video is looked at"
     assert peak - usual < 150e6, f"{usual / 1e6:.0f} MB became {peak / 1e6:.0f} MB"
