@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.base import now
@@ -103,10 +103,15 @@ def before_current(session: Session, name: str) -> Model | None:
 def lock_versions(session: Session, name: str) -> None:
     """Until the transaction ends nobody else changes which version of `name` is current.
 
-    An update that changes nothing locks the rows on PostgreSQL and begins to write on SQLite; a
-    `SELECT ... FOR UPDATE` would do the first only. What is read after it is what holds.
+    An update that changes nothing locks its row on PostgreSQL and begins to write on SQLite; a
+    `SELECT ... FOR UPDATE` would do the first only. One row, the oldest, stands for all: whoever
+    locked several could wait for somebody who waits for him. What is read after it is what holds.
     """
-    session.execute(update(Model).where(Model.name == name).values(state=Model.state))
+    oldest = select(func.min(Model.id)).where(Model.name == name).scalar_subquery()
+    session.execute(
+        update(Model).where(Model.id == oldest).values(state=Model.state),
+        execution_options={"synchronize_session": False},
+    )
     session.expire_all()
 
 

@@ -43,13 +43,13 @@ def measure_speed(folder: Path, effort: Effort, say: Callable[[str], None]) -> l
     )
     context = get_context("spawn")
     with (
-        TritonProcess(_venv(), repository.root) as triton,
+        TritonProcess(triton_venv(), repository.root) as triton,
         ProcessPoolExecutor(2, context) as workers,
         ProcessPoolExecutor(1, context) as yolo,
     ):
 
         def ours() -> float:
-            return _analyse(workers, triton.url, video, folder / "ours")
+            return analysed(workers, triton.url, video, folder / "ours")
 
         def theirs() -> float:
             out = folder / "theirs"
@@ -75,7 +75,7 @@ def measure_speed(folder: Path, effort: Effort, say: Callable[[str], None]) -> l
     ]
 
 
-def _analyse(workers: ProcessPoolExecutor, url: str, video: Path, folder: Path) -> float:
+def analysed(workers: ProcessPoolExecutor, url: str, video: Path, folder: Path) -> float:
     """As the step does: the analysis, then its writers side by side."""
     shutil.rmtree(folder, ignore_errors=True)
     work, out = folder / "work", folder / "out"
@@ -99,7 +99,7 @@ def measure_memory(folder: Path, effort: Effort, say: Callable[[str], None]) -> 
     repository = ModelRepository(folder / "models_tiny")
     repository.write("tiny", 1, onnx, classes=("animal",), task="detect", image_size=SIZE)
     peaks = {}
-    with TritonProcess(_venv(), repository.root) as triton:
+    with TritonProcess(triton_venv(), repository.root) as triton:
         for frames in (short, long):
             video = repeated(clip, frames)
             argv = [sys.executable, "-m", "tests.bench.analysis_side", triton.url, str(video)]
@@ -124,7 +124,7 @@ def measure_memory(folder: Path, effort: Effort, say: Callable[[str], None]) -> 
     ]
 
 
-def _venv() -> Path:
+def triton_venv() -> Path:
     venv = ROOT / ".venv-triton"
     reason = available(venv)
     if reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -293,7 +294,7 @@ def test_a_rollback_takes_under_a_second_and_nobody_in_flight_notices(
             each.result()
     assert failures == []
     assert len(answers) >= 60
-    assert min(seconds) < 1.0, seconds
+    assert statistics.median(seconds) < 1.0, seconds
     for version in (1, 2):
         triton.repository.remove(model.name, version)
     triton.server.unload(model.name)
