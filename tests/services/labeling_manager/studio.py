@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ from services.labeling_manager.engines.label_studio import LabelStudioEngine
 from services.labeling_manager.engines.label_studio_format import region
 from shared import wiring
 from shared.db import migrate
+from shared.db.engine import open_engine
 from shared.db.learning_models import LabelItem
 from shared.db.models import Task, User
 from shared.labels.boxes import Box
@@ -22,14 +29,17 @@ from shared.settings import LabelingSettings, Settings
 from tests.contracts.labeling import SPEC
 from tests.servers.label_studio import ACCOUNT, LabelStudioServer
 
+DATABASE = "actverse.db"
 _NAMES = itertools.count()
 
 
 def mesh(folder: Path, server: LabelStudioServer, **labeling: Any) -> Platform:
     """An embedded mesh that knows the tool, and has the task of the contract."""
     given = {"label_studio_url": server.url, "label_studio_token": ACCOUNT.token, **labeling}
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / DATABASE).exists():
+        shutil.copy(_migrated(), folder / DATABASE)
     platform = wiring.build(Settings(data_dir=folder, labeling=LabelingSettings(**given)))
-    migrate.upgrade(platform.engine)
     with platform.sessions.begin() as session:
         if session.get(Task, SPEC.task_id) is None:
             user = User(name=f"ann-{next(_NAMES)}")
@@ -46,6 +56,19 @@ def mesh(folder: Path, server: LabelStudioServer, **labeling: Any) -> Platform:
                 )
             )
     return platform
+
+
+@cache
+def _migrated() -> Path:
+    """A database with all tables: to migrate one for each test would take longer than the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="actverse-migrated-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    engine = open_engine(f"sqlite:///{folder / 'with_its_log.db'}")
+    migrate.upgrade(engine)
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(folder / "with_its_log.db")) as database:
+        database.execute("VACUUM INTO ?", (str(folder / DATABASE),))
+    return folder / DATABASE
 
 
 @dataclass
@@ -67,7 +90,7 @@ class Annotator:
         project = project or self.projects()[0]["id"]
         found, page = {}, 1
         while True:
-            query = {"project": project, "page": page, "page_size": 500, "fields": "all"}
+            query = {"project": project, "page": page, "page_size": 1000, "fields": "all"}
             answer = self._ok(self.http.get("/api/tasks", params=query))
             for task in answer["tasks"]:
                 assert task["data"]["frame"] not in found, "a frame is there twice"
