@@ -142,7 +142,7 @@ def build_dataset(
         )
     else:
         frozen = with_videos(frozen, looked_at, freeze_videos, number)
-        split = split_by_frozen(looked_at, frozen, number)
+        split = split_by_frozen(looked_at, frozen)
     judged = any(looked_at[i].labels.boxes for i in split.val)
     if split.unteachable or not judged or not split.train:
         wrong = split.unteachable or range(len(merged.classes))

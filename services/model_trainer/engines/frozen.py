@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from services.model_trainer.engines.merge import LabelledFrame, Source, merge
@@ -35,6 +35,7 @@ class Frozen:
 
     frames: tuple[FrozenFrame, ...]
     videos: tuple[str, ...] = ()  # of which every frame judges, those of later rounds too
+    taught_near: bool = False  # round one was too short for the guard time, and taught close to these
 
     @property
     def blocks(self) -> dict[tuple[str, int], int]:
@@ -55,7 +56,7 @@ def read_frozen(file: Path) -> Frozen:
     except FileNotFoundError as error:
         raise NotFound(f"There is no frozen validation set at {file}. Build round one.") from error
     frames = tuple(FrozenFrame(**row) for row in content["frames"])
-    return Frozen(frames, tuple(content["videos"]))
+    return Frozen(frames, tuple(content["videos"]), bool(content.get("taught_near", False)))
 
 
 def freeze(frames: Sequence[LabelledFrame], split: Split, frozen: Frozen | None = None) -> Frozen:
@@ -79,7 +80,9 @@ def freeze(frames: Sequence[LabelledFrame], split: Split, frozen: Frozen | None 
         each for each in (frozen.frames if frozen else ()) if (each.video, each.frame) not in gone
     ]
     ordered = sorted([*judges, *kept], key=lambda each: (each.block, each.time_s))
-    return Frozen(tuple(ordered), frozen.videos if frozen else ())
+    if frozen is None:
+        return Frozen(tuple(ordered), taught_near=split.leakage > 0)
+    return replace(frozen, frames=tuple(ordered))
 
 
 def first_frozen(source: Source, *, val_share: float, seed: int) -> Frozen:
@@ -99,14 +102,14 @@ def with_videos(
     for video in new:
         if any(frame.video == video and frame.round < number for frame in frames):
             raise FrozenVideoTaught(video)
-    return Frozen(frozen.frames, (*frozen.videos, *new))
+    return replace(frozen, videos=(*frozen.videos, *new))
 
 
-def split_by_frozen(frames: Sequence[LabelledFrame], frozen: Frozen, number: int) -> Split:
-    """`frames` cut as `frozen` says; frames of round `number` close to a judge are dropped.
+def split_by_frozen(frames: Sequence[LabelledFrame], frozen: Frozen) -> Split:
+    """`frames` cut as `frozen` says; those close to a judge are dropped, whatever their round.
 
-    Those of earlier rounds stay where they are: what round one took in spite of the guard time,
-    because the video was short, has been taught, and the leakage figure has to say so.
+    But what round one took in spite of the guard time, because the video was short, has been taught:
+    it stays, and the leakage figure has to say so.
     """
     blocks, whole = frozen.blocks, set(frozen.videos)
     keys = [(frame.video, frame.labels.frame) for frame in frames]
@@ -120,7 +123,8 @@ def split_by_frozen(frames: Sequence[LabelledFrame], frozen: Frozen, number: int
             each.video == frame.video and abs(each.time_s - frame.time_s) <= GUARD_S + 1e-6
             for each in frozen.frames
         )
-        (dropped if near and frame.round >= number else train).append(i)
+        taught = frozen.taught_near and frame.round == 1
+        (dropped if near and not taught else train).append(i)
     return _checked(frames, train, val, dropped)
 
 

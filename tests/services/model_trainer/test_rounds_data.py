@@ -175,7 +175,7 @@ def test_a_label_of_another_extraction_is_named(first):
 def test_frames_of_one_split_never_overlap(first):
     frames, labels, dataset = first
     merged = merge([Source(frames, labels, ONE, 1)])
-    split = split_by_frozen(merged.frames, dataset.frozen, 1)
+    split = split_by_frozen(merged.frames, dataset.frozen)
     parts = [*split.train, *split.val, *split.dropped]
     assert sorted(parts) == list(range(len(merged.frames)))
 
