@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.model_trainer import rounds_repository as repository
+from services.model_trainer.engines.split import GUARD_S
 from services.model_trainer.errors import NoRounds, RoundOneUnfinished, RoundOpen
 from services.model_trainer.round_schemas import RoundWish
 from services.model_trainer.rounds_repository import CURRENT, Known
@@ -31,6 +32,7 @@ from shared.web.access import Caller, own_task
 from shared.web.ownership import own_weights
 from shared.web.pressure import Pressure
 
+FROZEN = "frozen.json"  # of train_log/<root>: the frames that judge, which no round may teach
 START = "global"  # as weights: nothing was asked for, and training goes on from the current model
 
 
@@ -157,6 +159,7 @@ def options_of(
         ],
         "last_results": made.context.get("inference_result_path"),
         "global_results": _global_results(storage, root),
+        "avoid_s": _guarded(storage, root),
         "deployment_id": _deployment(session, root, current, made),
         "current_model": current,
         "notify": root.options.get("notify") or {},
@@ -200,6 +203,22 @@ def _deployment(session: Session, root: Task, current: str | None, made: Task) -
     found = repository.deployment_of(session, root.id, int(version)) if version else None
     told: str | None = made.context.get("deployment_id")
     return found or told
+
+
+def _guarded(storage: Storage, root: Task) -> list[tuple[float, float]]:
+    """The parts of the video that lie too close to a frame that judges for theirs to teach; seconds."""
+    key = f"train_log/{root.id}/{FROZEN}"
+    if not storage.exists(key):
+        return []
+    frozen = json.loads(storage.fetch(key).read_text(encoding="utf-8"))["frames"]
+    video = root.context.get("video_sha256") or ""
+    spans: list[tuple[float, float]] = []
+    for time_s in sorted(each["time_s"] for each in frozen if each["video"] == video):
+        begin, end = max(time_s - GUARD_S, 0.0), time_s + GUARD_S
+        if spans and begin <= spans[-1][1]:
+            begin = spans.pop()[0]
+        spans.append((round(begin, 3), round(end, 3)))
+    return spans
 
 
 def _global_results(storage: Storage, root: Task) -> str | None:

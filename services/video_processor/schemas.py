@@ -41,6 +41,7 @@ class ChoiceJob(Job):
     taken_paths: list[str] = Field(default_factory=list)
     last_results: str | None = None
     global_results: str | None = None
+    avoid_s: list[tuple[float, float]] = Field(default_factory=list)
     frame_path: str | None = None
     chosen: dict[str, int] = Field(default_factory=dict)
 

@@ -179,6 +179,7 @@ def choose_frames(job: ChoiceJob, run: Run) -> ChoiceJob:
         taken,
         _results_of(storage, job.last_results),
         _results_of(storage, job.global_results),
+        job.avoid_s,
     )
     choice = decide(
         wish, job.num_frames, job.budget, seed=job.seed, report=part_of(run.report, 0.0, 0.9)

@@ -20,6 +20,7 @@ class FrameChoiceRequested(DomainEvent, name="EVENT_FRAME_CHOICE_REQUESTED"):
     taken_paths: list[str] = Field(default_factory=list)  # frames/<task> of the rounds before
     last_results: str | None = None  # inference_results/<task> of the last model on this video
     global_results: str | None = None  # the same of the global model
+    avoid_s: list[tuple[float, float]] = Field(default_factory=list)  # from, to: close to judges
 
 
 class FramesChosen(DomainEvent, name="EVENT_FRAMES_CHOSEN"):

@@ -49,6 +49,9 @@ class RoundOptions(Options):
     taken_paths: list[str] = Field(default_factory=list)
     last_results: str | None = None
     global_results: str | None = None
+    avoid_s: list[tuple[float, float]] = Field(default_factory=list)
+    """Parts of the video (from, to, seconds) whose frames could not teach: they lie too close to those
+    that judge."""
     deployment_id: str | None = None
     """What the current model is served as; it suggests the boxes."""
     current_model: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -30,6 +31,9 @@ def cancel(door, task_id: str, **facts) -> None:
 def test_a_round_is_made_from_what_round_one_knows(door, ann) -> None:
     root = round_one(door)
     door.keep(f"inference_results/{root}/global/results.csv", b"frame\n")
+    judges = [{"video": "ab" * 32, "time_s": t} for t in (1.0, 9.0, 10.5)]
+    judges.append({"video": "another", "time_s": 30.0})
+    door.keep(f"train_log/{root}/frozen.json", json.dumps({"frames": judges}).encode())
     wish = {"num_frames": 12, "training": {"epochs": 3}, "budget": {"uniform": 1.0}}
     answer = ann.post(f"/tasks/{root}/rounds", json=wish)
     assert answer.status_code == 202
@@ -46,6 +50,7 @@ def test_a_round_is_made_from_what_round_one_knows(door, ann) -> None:
     assert made["deployment_id"] == f"deployment-{root}-1"
     assert [s["labeling_path"] for s in made["earlier"]] == [f"labels/{root}"]
     assert made["taken_paths"] == [f"frames/{root}"]
+    assert made["avoid_s"] == [[0.0, 3.0], [7.0, 12.5]]
     assert made["last_results"] == f"inference_results/{root}"
     assert made["global_results"] == f"inference_results/{root}/global"
     with door.platform.reads() as session:

@@ -46,7 +46,7 @@ def scene():
     return video, table(folder / "results.csv", rows)
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(
     count=st.integers(1, 25),
     gap_s=st.floats(0, 0.1),
@@ -70,6 +70,19 @@ def test_whatever_the_budget_the_rules_hold(count, gap_s, seed, taken, shares, r
     assert all(b.time_s - a.time_s >= gap_s - 1e-6 for a, b in pairwise(chosen))
     assert all(each.time_s == pytest.approx(each.frame / RATE, abs=1e-4) for each in chosen)
     assert choose(video, count, budget, **known) == chosen
+
+
+def test_no_frame_is_chosen_where_it_could_not_teach():
+    video, last = scene()
+    length = FRAMES / RATE
+    spans = ((0.0, length / 3), (length / 2, length * 0.9))
+    budget = FrameBudget(min_gap_s=0)
+    choice = decide(Wish(video, {70}, last, avoid_s=spans), 20, budget)
+    times = [each.time_s for each in choice.chosen]
+    assert len(times) == 20
+    assert not [t for t in times if any(begin <= t <= end for begin, end in spans)]
+    whole = decide(Wish(video, avoid_s=((0.0, length),)), 5, budget)
+    assert len(whole.chosen) == 5  # nowhere else to go: better those than none
 
 
 def test_another_seed_takes_other_frames():

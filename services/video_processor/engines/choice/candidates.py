@@ -49,6 +49,7 @@ def gather(
     last: Path | None,
     other: Path | None,
     report: Report,
+    avoid_s: Sequence[tuple[float, float]] = (),
 ) -> Gathered:
     """Read the results, choose the candidates, decode the video once and look at them.
 
@@ -58,6 +59,7 @@ def gather(
     doubt = doubts(last, other, total) if last else None
     breaks = track_breaks(last, total, table.fps or 1.0, table.size) if last else None
     frames = _candidates(table, count, gap_s, taken, [doubt, breaks])
+    frames = frames[np.isin(frames, allowed(table, avoid_s)) | np.isin(frames, taken)]
     sights = sight.look(video, table, frames, motion=motion, seed=seed, report=report)
     rows = {int(frame): row for row, frame in enumerate(frames)}
     boxes = None
@@ -90,6 +92,16 @@ def _why_no_breaks(last: Path | None, breaks: NDArray[np.float32] | None) -> str
     return NO_TRACKS if breaks is None else NO_BREAK
 
 
+def allowed(table: Table, avoid_s: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
+    """The frames outside of `avoid_s`; all where none is outside."""
+    every = np.arange(len(table))
+    times = np.array([table.time_s(int(frame)) for frame in every]) if avoid_s else np.empty(0)
+    inside = np.zeros(len(every), bool)
+    for begin, end in avoid_s:
+        inside |= (times >= begin) & (times <= end)
+    return every if inside.all() else every[~inside]
+
+
 def _candidates(
     table: Table,
     count: int,
@@ -111,7 +123,8 @@ def _peaks(
     figure: NDArray[np.float32], table: Table, wanted: int, gap_s: float
 ) -> NDArray[np.int64]:
     """The `wanted` best frames that keep a gap in time."""
-    times, found = Times(gap_s), []
+    times = Times(gap_s)
+    found: list[int] = []
     for frame in np.argsort(-figure, kind="stable").tolist():
         if figure[frame] <= 0 or len(found) == wanted:
             break

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from services.video_processor.engines.choice.candidates import Gathered, gather
+from services.video_processor.engines.choice.candidates import Gathered, allowed, gather
 from services.video_processor.engines.choice.port import CannotAct, Chosen, Ranked
 from services.video_processor.engines.choice.selection import Picker, pick, shared_out
 from services.video_processor.engines.choice.strategies import STRATEGIES
@@ -44,6 +45,7 @@ class Wish:
     taken: Collection[int] = ()
     last: Path | None = None
     other: Path | None = None
+    avoid_s: Sequence[tuple[float, float]] = ()  # from, to: whoever labels there labels in vain
 
 
 def choose(
@@ -69,7 +71,7 @@ def decide(
 
     `wish.taken` are frames of earlier rounds, never chosen again; `last` and `other` are
     results.csv of the last and of the global model. Two frames lie `budget.min_gap_s` apart, as
-    far as the video is long enough from earlier ones too. A strategy that cannot act gives its
+    far as the video is long enough from earlier ones too, and outside `wish.avoid_s`. A strategy that cannot act gives its
     share to the others. There are fewer frames than `count` only where no more fit. Raises
     `Invalid`, `MediaRejected`, and `Conflict` when no frame is left.
     """
@@ -87,6 +89,7 @@ def decide(
         motion="motion" in shares,
         seed=seed,
         taken=sorted({frame for frame in wish.taken if 0 <= frame < len(table)}),
+        avoid_s=wish.avoid_s,
         last=wish.last,
         other=wish.other,
         report=report,
@@ -104,7 +107,7 @@ def decide(
     for name, frames in short.items():
         if name != UNIFORM:
             notes.append(f"{name} found {frames} frames too few: the others chose more.")
-    _fill(picker, gathered, table, count, seed, notes)
+    _fill(picker, gathered, table, count, seed, notes, allowed(table, wish.avoid_s))
     if not picker.chosen:
         raise Conflict(
             f"All {len(table)} frames of {wish.video.name} were chosen in earlier rounds. "
@@ -189,7 +192,13 @@ def _rankings(
 
 
 def _fill(
-    picker: Picker, gathered: Gathered, table: Table, count: int, seed: int, notes: list[str]
+    picker: Picker,
+    gathered: Gathered,
+    table: Table,
+    count: int,
+    seed: int,
+    notes: list[str],
+    every: NDArray[np.int64],
 ) -> None:
     """Take what is left: first frames that look alike, then ones close to earlier rounds'."""
     start = len(picker.chosen)
@@ -199,8 +208,8 @@ def _fill(
         for ranked in STRATEGIES[UNIFORM].rank(gathered.material, left, seed + 1):
             if len(picker.chosen) < count:
                 picker.take(ranked, UNIFORM, alike=True, near=near)
-    every = range(len(table)) if len(picker.chosen) < count else ()
-    for frame in np.random.default_rng((seed, 4)).permutation(np.asarray(every, np.int64)).tolist():
+    left_over = every if len(picker.chosen) < count else every[:0]
+    for frame in np.random.default_rng((seed, 4)).permutation(left_over).tolist():
         time_s = table.time_s(frame)
         if len(picker.chosen) < count and picker.fits(frame, time_s, near=True):
             picker.put(frame, time_s, UNIFORM, 0.0)
