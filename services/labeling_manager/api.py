@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from services.labeling_manager import labeler_api, repository, webhook_api
+from services.labeling_manager import (
+    cvat_webhook_api,
+    imports_api,
+    labeler_api,
+    repository,
+    webhook_api,
+)
 from services.labeling_manager.schemas import LabelingView, LabelingWish
 from shared.errors import NotFound
 from shared.pipelines.vision_steps import LabelingOptions
@@ -14,12 +20,15 @@ from shared.web.openapi import responses
 from shared.web.ownership import own_key
 from shared.web.waiting import InRunner, waiting
 
-router = APIRouter(prefix="/labeling", tags=["labeling"])
-router.include_router(labeler_api.router)
-router.include_router(webhook_api.router)
+router = APIRouter()
+router.include_router(imports_api.router)
+labeling_router = APIRouter(prefix="/labeling", tags=["labeling"])
+labeling_router.include_router(labeler_api.router)
+labeling_router.include_router(webhook_api.router)
+labeling_router.include_router(cvat_webhook_api.router)
 
 
-@router.post("", status_code=202, responses=waiting(Done, 400, 403, 404))
+@labeling_router.post("", status_code=202, responses=waiting(Done, 400, 403, 404))
 async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
     """Have the frames of a folder labelled; answers 202 with the task to follow."""
     with runner.platform.reads() as session:
@@ -32,7 +41,7 @@ async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
     return await runner.run("labeling", options, done=Done, user_id=wish.user_id)
 
 
-@router.get("/{task_id}", responses=responses(404))
+@labeling_router.get("/{task_id}", responses=responses(404))
 def labeling(platform: InPlatform, caller: InCaller, task_id: str) -> LabelingView:
     """How many frames are labelled, skipped, and how fast."""
     with platform.reads() as session:
@@ -48,3 +57,6 @@ def labeling(platform: InPlatform, caller: InCaller, task_id: str) -> LabelingVi
         rate=round(row.rate, 3),
         problems=row.problems,
     )
+
+
+router.include_router(labeling_router)

@@ -122,7 +122,7 @@ class CvatNotConnected(Conflict):
     def __init__(self) -> None:
         super().__init__(
             "No CVAT is connected. Set ACTVERSE_LABELING__CVAT_URL (http:// or https://) and "
-            "ACTVERSE_LABELING__CVAT_TOKEN, or ..._CVAT_USER and ..._CVAT_PASSWORD."
+            "ACTVERSE_LABELING__CVAT_TOKEN, or ..._CVAT_LOGIN (user:password)."
         )
 
 

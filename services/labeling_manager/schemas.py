@@ -57,3 +57,24 @@ class LabelingView(BaseModel):
         examples=[["00000012.txt, line 1: x is 1.4, outside 0..1"]],
         description="What a person should mend, as sentences",
     )
+
+
+class ImportView(BaseModel):
+    """What a file of labels holds for a task, and what became of it."""
+
+    task_id: str = Field(examples=["0b5c6c5e"])
+    dry_run: bool = Field(examples=[True], description="Whether nothing was changed")
+    classes: list[str] = Field(examples=[["mouse"]], description="Of the task")
+    frames: int = Field(examples=[60], description="That the task has")
+    labelled: int = Field(examples=[41], description="Frames with boxes in the file")
+    empty: int = Field(examples=[3], description="Frames that the file says are empty")
+    boxes: int = Field(examples=[118])
+    changed: int = Field(examples=[44], description="Frames whose stored label differs")
+    left: int = Field(examples=[16], description="Frames that the file says nothing about")
+    foreign: int = Field(examples=[0], description="Images of the file that are no frames here")
+    foreign_names: list[str] = Field(examples=[[]], description="The first of them")
+    told: list[str] = Field(
+        examples=[["3 images have no text: taken as not looked at, not as empty."]],
+        description="What the format could not say, as sentences",
+    )
+    stored: int = Field(examples=[0], description="Frames whose labels were stored now")

@@ -12,7 +12,7 @@ from shared.events.learning_settings import PromotionSettings
 from shared.events.settings import AnalysisSettings, TrainingSettings
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
-Labeler = Literal["builtin", "folder", "auto", "label_studio"]
+Labeler = Literal["builtin", "folder", "auto", "label_studio", "cvat"]
 """The labeling tools that there are; known at the door, so that a typing error costs no work."""
 ClassName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
 

@@ -35,7 +35,8 @@ MORE = {
     },  # what its routes call
     "labeling_manager": {
         *("drafts", "labeler_api", "labeler_schemas"),  # the labeler in the browser
-        "webhook_api",  # what a labeling tool may call
+        *("webhook_api", "cvat_webhook_api"),  # what a labeling tool may call
+        *("imports", "imports_api"),  # labels that were made elsewhere
     },
     "model_trainer": {
         # versions of data sets

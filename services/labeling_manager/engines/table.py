@@ -13,6 +13,7 @@ ENGINES = {
     "folder": "services.labeling_manager.engines.folder:FolderEngine",
     "auto": "services.labeling_manager.engines.auto:AutoEngine",
     "label_studio": "services.labeling_manager.engines.label_studio:LabelStudioEngine",
+    "cvat": "services.labeling_manager.engines.cvat:CvatEngine",
 }
 
 

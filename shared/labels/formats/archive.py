@@ -116,6 +116,10 @@ class Archive:
 def opened(path: Path) -> Iterator[Archive]:
     """The archive or single file `path`. Raises `LabelInvalid`."""
     if not zipfile.is_zipfile(path):
+        if path.suffix.lower() == ".zip":
+            raise LabelInvalid(
+                f"{path.name} is no zip archive, or only a part of one. Pack it again."
+            )
         yield Archive(path, None)
         return
     try:

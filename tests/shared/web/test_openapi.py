@@ -108,6 +108,17 @@ TABLE = [
     ),
     ("get", "/tasks/{task_id}/triggers", set(), {200, 404}, {"would_fire", "last_reason"}),
     ("delete", "/tasks/{task_id}/triggers", set(), {204, 404}, set()),
+    (
+        "post",
+        "/labels/{task_id}/import",
+        {"format", "dry_run", "file"},
+        {200, 400, 404, 409, 413, 422},
+        {"labelled", "empty", "changed", "stored", "told"},
+    ),
+    ("post", "/labeling/webhook/cvat", {"x-signature-256"}, {202, 401}, set()),
+    ("get", "/datasets/{task_id}", set(), {200, 404}, {"task_id", "versions"}),
+    ("get", "/datasets/{task_id}/{sha256}/diff", set(), {200, 404}, {"diff"}),
+    ("get", "/datasets/{task_id}/{sha256}/export", {"format"}, {200, 404, 409}, set()),
     ("get", "/training/{task_id}", set(), {200, 404}, {"current_epoch", "epochs", "metrics"}),
     (
         "post",
