@@ -95,38 +95,44 @@ def print_rounds(console: Console, told: dict[str, Any]) -> None:
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    for column in ("round", "state", "frames", "chosen by", "a frame", "effort"):
-        table.add_column(column, no_wrap=column != "effort")
-    for column in ("new", "current", "global", "leak"):
+    table.add_column("round", no_wrap=True)
+    table.add_column("frames", no_wrap=True)
+    for column in ("a frame", "new", "current", "global", "leak"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("decision", no_wrap=True)
+    table.add_column("model", overflow="fold")
     for each in told["rounds"]:
         table.add_row(*_row(each))
     console.print(table)
     console.print("new, current, global: mAP50-95 on the frozen frames; leak: of those frames\n")
     for each in told["rounds"]:
-        if each["reason"]:
-            console.print(f"round {each['number']}: {escape(each['reason'])}", soft_wrap=True)
+        chosen = ", ".join(f"{STRATEGIES.get(k, k)} {n}" for k, n in each["chosen"].items())
+        parts = (f"chosen: {chosen}" if chosen else "", _effort(each["effort"]), each["reason"])
+        said = escape("; ".join(part for part in parts if part))
+        console.print(f"round {each['number']}: {said}", soft_wrap=True)
     _print_curve(console, told["curve"])
 
 
 def _row(each: dict[str, Any]) -> list[str]:
-    colour = COLOURS.get(each["state"], "white")
     figures = each["figures"]
     leakage = figures.get("leakage")
     decision = each["model_state"] or each["decision"] or ""
     seconds = each["effort"].get("seconds_per_frame")
     return [
         str(each["number"]),
-        f"[{colour}]{each['state']}[/]" + (f" {each['waits_for']}" if each["waits_for"] else ""),
         f"{each['frames']} (+{each['labelled'] + each['empty']})",
-        " ".join(f"{STRATEGIES.get(k, k)} {n}" for k, n in each["chosen"].items()),
         "" if seconds is None else f"{seconds:.1f} s",
-        _effort(each["effort"]),
         *(_score(figures.get(who)) for who in ("new", "current", "global")),
         "" if leakage is None else f"{leakage:.0%}",
-        f"[{SHADES.get(decision, 'white')}]{decision}[/]",
+        _became(each, decision),
     ]
+
+
+def _became(each: dict[str, Any], decision: str) -> str:
+    """What was decided; of a round that gave no model, where it stands."""
+    if decision:
+        return f"[{SHADES.get(decision, 'white')}]{decision}[/]"
+    at = f" {each['waits_for']}" if each["waits_for"] else ""
+    return f"[{COLOURS.get(each['state'], 'white')}]{each['state']}[/]{at}"
 
 
 def _effort(effort: dict[str, Any]) -> str:

@@ -15,12 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Client, Refused, address
 from deploy.cli.learning import print_rounds
-from deploy.cli.watch import table_of
+from deploy.cli.watch import table_of, terminal
 from deploy.local import triton
 from deploy.local.annotator import Annotator, classes_of
 from deploy.local.demo_rounds import another_round, watch_with
@@ -29,7 +28,7 @@ from deploy.local.state import STATE_FILE
 from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
 
-console = Console()
+console = terminal()
 FULL = {"seconds": 20, "frames": 60, "epochs": 24, "more_frames": 20, "more_epochs": 16, "int8": 1}
 SHORT = {"seconds": 8, "frames": 24, "epochs": 6, "more_frames": 10, "more_epochs": 4, "int8": 0}
 

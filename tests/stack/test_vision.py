@@ -149,6 +149,45 @@ def test_the_same_request_again_is_the_same_task(client: Client, done: dict) -> 
     assert again["task_id"] == task["task_id"]
 
 
+def test_a_second_round_teaches_on_from_the_first(
+    client: Client, done: dict, arena: tuple[Path, Path]
+) -> None:
+    first = done["task"]
+    root = first["task_id"]
+    assert first["results"]["decision"] == "CURRENT"
+    assert first["results"]["effort"]["frames"] == 16
+    wish = {"num_frames": 6, "training": FAST, "promotion": {"int8": False}}
+    round_id = client.call("POST", f"/tasks/{root}/rounds", json=wish)["task_id"]
+    size = (first["results"]["width"], first["results"]["height"])
+    annotator = Annotator(client, round_id, arena[1], size=size)
+    annotator.start()
+    for _ in client.events(round_id):
+        pass
+    task = client.task(round_id)
+    assert annotator.problem is None
+    assert task["state"] == "SUCCEEDED", task["error"]
+    assert (task["results"]["model"], task["results"]["version"]) == (f"task-{root}", 2)
+    assert task["results"]["preannotated_by"] == f"task-{root}/1"
+    told = client.call("GET", f"/tasks/{root}/rounds")
+    one, two = told["rounds"]
+    assert (one["frames"], two["frames"]) == (16, 22)
+    assert sum(two["chosen"].values()) == 6
+    assert two["effort"]["frames"] == 6
+    assert two["effort"]["preannotated_by"] == f"task-{root}/1"
+    assert set(two["figures"]) >= {"new", "current", "global", "leakage"}
+    assert two["decision"] in {"CURRENT", "CANDIDATE"}
+    assert two["reason"]
+    assert len(told["curve"]["points"]) == 2
+    first_frames, frames = (
+        {
+            entry["frame"]
+            for entry in json.loads((data_dir() / key / "frames.json").read_text())["frames"]
+        }
+        for key in (f"frames/{root}", f"frames/{round_id}")
+    )
+    assert not first_frames & frames
+
+
 def test_a_withdrawn_model_is_gone_and_comes_back_when_deployed(client: Client, done: dict) -> None:
     results, waits = done["task"]["results"], {"Prefer": "wait=60"}
 

@@ -26,7 +26,7 @@ def test_rounds_are_begun_and_told(door, actverse) -> None:
         "breaks 9",
         "0.456",
         "30 accepted, 6 moved",
-        "round 2: Not sure enough.",
+        "; Not sure enough.",
         "12.0 s",
     ):
         assert said in shown, said
