@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 BATCH = 256  # rows
 PASSES = 6  # over all rows
+TRIALS = 4  # rows drawn for each first centre
 INITIAL_ROWS = 4096  # looked at for the first centres, at most
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,11 @@ class MiniBatchKMeans:
         self._seen = np.zeros(clusters)
 
     def start(self, rows: Floats) -> None:
-        """First centres out of `rows` (n, d): each far from those before (k-means++)."""
+        """First centres out of `rows` (n, d): greedy k-means++.
+
+        Each is, of a few drawn far from those before, the one after which the rows lie nearest;
+        a single draw would split the largest cluster again and miss the small ones.
+        """
         first = int(self._rng.integers(len(rows)))
         picked = [first]
         far = squared_distances(rows, rows[first : first + 1])[:, 0]
@@ -30,9 +35,12 @@ class MiniBatchKMeans:
             total = float(far.sum())
             if total <= 0:  # every row equals a centre
                 break
-            at = int(np.searchsorted(np.cumsum(far), self._rng.random() * total, side="right"))
-            picked.append(min(at, len(rows) - 1))
-            far = np.minimum(far, squared_distances(rows, rows[picked[-1]][None])[:, 0])
+            drawn = np.searchsorted(np.cumsum(far), self._rng.random(TRIALS) * total, side="right")
+            drawn = np.minimum(drawn, len(rows) - 1)
+            left = np.minimum(far[:, None], squared_distances(rows, rows[drawn]))
+            best = int(left.sum(axis=0).argmin())
+            picked.append(int(drawn[best]))
+            far = left[:, best]
         self.centres = rows[picked].copy()
         self._seen = np.zeros(len(picked))
 

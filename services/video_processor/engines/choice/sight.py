@@ -132,7 +132,7 @@ def _small(size: tuple[int, int]) -> tuple[int, int]:
 
 def _grey(frame: VideoFrame, size: tuple[int, int]) -> Grey:
     small = frame.reformat(width=size[0], height=size[1], format="gray", interpolation="AREA")
-    return small.to_ndarray()
+    return np.asarray(small.to_ndarray(), np.uint8)
 
 
 def _groups() -> tuple[slice, ...]:
