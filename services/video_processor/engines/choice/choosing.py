@@ -71,9 +71,9 @@ def decide(
 
     `wish.taken` are frames of earlier rounds, never chosen again; `last` and `other` are
     results.csv of the last and of the global model. Two frames lie `budget.min_gap_s` apart, as
-    far as the video is long enough from earlier ones too, and outside `wish.avoid_s`. A strategy that cannot act gives its
-    share to the others. There are fewer frames than `count` only where no more fit. Raises
-    `Invalid`, `MediaRejected`, and `Conflict` when no frame is left.
+    far as the video is long enough from earlier ones too, and outside `wish.avoid_s`. A strategy
+    that cannot act gives its share to the others. There are fewer frames than `count` only where
+    no more fit. Raises `Invalid`, `MediaRejected`, and `Conflict` when no frame is left.
     """
     if count < 1:
         raise Invalid(f"{count} frames were asked for; ask for at least 1.")
