@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -61,8 +60,7 @@ class LabelStudioServer(Server):
         self.port = free_port()
         self._native = Native(self.log)
         argv, env = label_studio.command(self.folder / "data", ACCOUNT, self.port)
-        # no bytecode is written beside the packages by root, and no proxy is asked
-        self._program = Program(argv, {**env, "NO_PROXY": "*", "HOME": os.environ.get("HOME", "/")})
+        self._program = Program(argv, {**env, "NO_PROXY": "*"})
 
     @classmethod
     def copied(cls, folder: Path) -> LabelStudioServer:
