@@ -30,7 +30,7 @@ def _installed() -> str:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         options = ["-qq", "-o", f"DPkg::Lock::Timeout={_LOCK_S}"]
-        packages = ["chromium", "fonts-noto-cjk"]  # without the font, Korean is a row of boxes
+        packages = ["chromium", "fonts-nanum"]  # without the font, Korean is a row of boxes
         for verb in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
             done = subprocess.run(
                 ["apt-get", *options, *verb],

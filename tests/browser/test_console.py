@@ -48,9 +48,6 @@ def test_the_key_is_asked_for_and_stays_in_the_tab(browser: Browser, lab: Lab):
 
 
 def test_a_waiting_task_leads_to_its_labeler(lab: Lab, hire: Hire, shots: Shots):
-    for _ in range(2):  # processing and the global analysis
-        lab.door.begin(lab.task)
-        lab.door.succeed(lab.task)
     lab.door.begin(lab.task, "labeling")
     person = hire()
     person.page.goto(f"{lab.door.url}/ui")

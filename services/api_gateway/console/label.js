@@ -27,6 +27,7 @@ const history = new History();
 const stage = new Stage(node("canvas"));
 let strip = null;
 let current = null;
+let left = false; // whether the frame that is seen was given back: nothing is left to decide
 let active = Date.now(); // when somebody last did something
 
 const editor = {
@@ -55,6 +56,8 @@ function change(state, boxes, chosen = -1, remember = true) {
   const before = { state: doc.state, boxes: doc.boxes };
   if (remember) history.add(current, before, { state, boxes });
   editor.chosen = chosen;
+  left = false;
+  store.stay(current);
   store.change(current, state, boxes);
   show();
   return true;
@@ -79,6 +82,7 @@ async function go(frame, byItself = false) {
   if (frame === null || frame === undefined || frame === current) return;
   if (current !== null) store.leave(current);
   current = frame;
+  left = false;
   editor.chosen = -1;
   store.stay(frame);
   notice(store.taken.has(frame) ? t("taken") : store.board.open ? "" : t("ended"));
@@ -117,7 +121,7 @@ async function arrive(frame, byItself) {
   for (const other of near) if (other !== undefined && other !== null) store.load(other).catch(() => {});
   if (following !== null) pictures.prefetch([following]);
   if (await store.lease(frame)) {
-    if (current !== frame) store.leave(frame);
+    if (current !== frame || left) store.leave(frame);
     else show();
   } else if (current === frame) {
     if (byItself) await acts.next();
@@ -150,17 +154,26 @@ async function back(step) {
   change(step.state, step.boxes, -1, false);
 }
 
+// A key that comes before its frame does is not lost.
+function loaded(action) {
+  const frame = current;
+  if (editor.doc()) action();
+  else store.load(frame).then(() => { if (current === frame) action(); }, () => {});
+}
+
 const acts = {
-  accept() {
+  accept: () => loaded(() => {
     const given = openSuggestions(editor.doc());
     if (given.length) editor.commit([...editor.doc().boxes, ...given.map((box) => box.slice(0, 5))], -1);
-  },
-  empty() { if (change("empty", [])) acts.next(); },
-  skip() { if (change("skipped", [])) acts.next(); },
+  }),
+  empty: () => loaded(() => { if (change("empty", [])) acts.next(); }),
+  skip: () => loaded(() => { if (change("skipped", [])) acts.next(); }),
   next() {
     const frame = undecided(store.place.get(current) ?? -1);
     if (frame !== null) return go(frame, true);
     if (store.remaining) return undefined;
+    clearTimeout(go.timer);
+    left = true;
     store.leave(current);
     return done();
   },
@@ -222,7 +235,7 @@ function watch() {
     const doc = editor.doc();
     if (doc && !idle()) doc.open += 0.25;
   }, 250);
-  setInterval(() => { if (!idle() && editor.writable()) store.lease(current).catch(() => {}); }, RENEW_MS);
+  setInterval(() => { if (!idle() && !left && editor.writable()) store.lease(current).catch(() => {}); }, RENEW_MS);
   setInterval(() => { if (!document.hidden) store.refresh().then(show, () => {}); }, LOOK_MS);
   addEventListener("pagehide", () => store.farewell(current));
   addEventListener("beforeunload", (event) => { if (store.offline && store.unsaved) event.preventDefault(); });

@@ -86,7 +86,8 @@ export class Stage {
     if (!scene.bitmap || !this.shape) return;
     c.imageSmoothingEnabled = view.scale < 3; // pixels are seen when somebody looks closely
     c.drawImage(scene.bitmap, view.x, view.y, this.shape.width * view.scale, this.shape.height * view.scale);
-    if (scene.doc) this.#boxes(scene);
+    if (!scene.doc) return;
+    this.#boxes(scene);
     if (this.canvas.dataset.frame !== String(scene.frame)) this.canvas.dataset.frame = scene.frame;
   }
 

@@ -39,7 +39,8 @@ export class Store extends EventTarget {
   #progress(told) {
     Object.assign(this.board, told);
     this.frames.forEach((frame, n) => {
-      if (!this.docs.get(frame)?.dirty) this.states.set(frame, LETTERS[told.states[n]]);
+      const doc = this.docs.get(frame);
+      if (!doc?.dirty && !doc?.sending) this.states.set(frame, LETTERS[told.states[n]]);
     });
     this.taken = new Set(told.taken);
     this.#tell("progress");

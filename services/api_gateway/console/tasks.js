@@ -45,13 +45,13 @@ function row(task) {
   const state = waiting ? "WAITING" : task.state;
   const told = element("div", "", "told");
   told.append(element("span", t(`state.${state}`), `state ${state.toLowerCase()}`));
-  if (current) told.append(element("span", current.message || current.name, "quiet"));
+  if (current) told.append(element("span", current.message || current.step, "quiet"));
   if (task.state === "FAILED") told.append(element("span", task.error?.message ?? "", "quiet"));
   const bar = document.createElement("progress");
   bar.max = task.steps.length || 1;
   bar.value = task.steps.reduce((sum, s) => sum + (s.state === "SUCCEEDED" ? 1 : s.progress ?? 0), 0);
   const doors = element("div", "", "doors");
-  const labeling = task.steps.find((step) => step.name === "labeling");
+  const labeling = task.steps.find((step) => step.step === "labeling");
   const started = labeling && !["PENDING", "QUEUED"].includes(labeling.state);
   if (started && task.options?.labeler === "builtin") {
     const link = element("a", t("tasks.label"), waiting ? "button primary" : "button");
