@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.model_deployer.engines.int8 import check_signature, has_int8, quantise, read_batch
-from shared.errors import ActverseError
+from shared.errors import Cancelled
 from shared.labels.yolo import parse_yolo
 from shared.progress.report import Report, silent
 from shared.serving.onnx_file import INPUT, OUTPUT
@@ -72,8 +72,8 @@ def choose_variant(
     """The form of `onnx` to serve; `out` holds the one in 8-bit integers when that is chosen.
 
     `data` is the folder of the training's data set: images and labels, each with train and val.
-    `most_loss` is the mAP50-95, 0..1, that the integers may cost. Never raises because of them: a
-    detector in 32 bits is always right.
+    `most_loss` is the mAP50-95, 0..1, that the integers may cost. What goes wrong with them is no reason to
+    fail, as a detector in 32 bits is always right; `Cancelled` and a full disk are.
     """
     if not has_int8():
         return _fp32("This processor has no 8-bit instructions (VNNI).")
@@ -110,7 +110,10 @@ def choose_variant(
             if full.map50_95 - found.map50_95 <= most_loss:
                 report(1.0, reason)
                 return Choice(INT8, f"Served in 8-bit integers. {reason}", forms)
-    except (ActverseError, RuntimeError) as error:
+    except (Cancelled, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the runtime's own have no common base
+        out.unlink(missing_ok=True)
         return _fp32(f"8-bit integers could not be tried: {error}")
     out.unlink(missing_ok=True)
     report(1.0, reason)

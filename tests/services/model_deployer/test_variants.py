@@ -12,6 +12,7 @@ from services.model_deployer.engines import variants
 from services.model_deployer.engines.int8 import has_int8, quantise, read_batch
 from services.model_deployer.engines.parity import drawn_batch, onnx_against_server
 from services.model_deployer.engines.variants import Choice, choose_variant
+from shared.errors import Cancelled
 from shared.labels.boxes import Box
 from shared.labels.yolo import write_yolo
 from shared.serving.onnx_file import INPUT, OUTPUT, read_signature
@@ -86,6 +87,24 @@ def test_integers_that_are_no_quicker_are_not(chosen) -> None:
     choice, out = chosen(1.0, gain=1e6)
     assert (choice.variant, out.exists()) == ("fp32", False)
     assert "times the speed (at least 1e+06)" in choice.reason
+
+
+def test_integers_that_cannot_be_made_are_told_and_a_cancelled_choice_ends(
+    chosen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("no such operator")
+
+    def cancelled(*_: object, **__: object) -> None:
+        raise Cancelled("The user cancelled the task.")
+
+    monkeypatch.setattr(variants, "quantise", fails)
+    choice, out = chosen(1.0)
+    assert (choice.variant, out.exists()) == ("fp32", False)
+    assert "no such operator" in choice.reason
+    monkeypatch.setattr(variants, "quantise", cancelled)
+    with pytest.raises(Cancelled):
+        chosen(1.0)
 
 
 def test_without_frames_or_instructions_nothing_is_tried(chosen, tmp_path, data, tiny_onnx) -> None:
