@@ -47,6 +47,11 @@ class Archive:
         return tuple(sorted(self._members)) if self._file is not None else (self.path.name,)
 
     @property
+    def is_packed(self) -> bool:
+        """Whether it is a zip archive."""
+        return self._file is not None
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Of the images."""
         return tuple(name for name in self.names if name.lower().endswith(IMAGES))

@@ -87,7 +87,11 @@ def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
         for name in archive.texts(".xml"):
             root = parse_xml(archive.text(name, MAX_TEXT_BYTES), archive.where(name))
             if root.tag == "annotation":
-                parsed.append((name, root))
+                named = (root.findtext("filename") or "").strip()
+                alone = name
+                if named and not archive.is_packed:
+                    alone = split_path(named, archive.where(name))[1]
+                parsed.append((PurePosixPath(alone).with_suffix(".xml").as_posix(), root))
         if not parsed and not unseen:
             raise LabelInvalid(
                 f"{path.name} has no Pascal VOC file (an XML with the root `annotation`)."

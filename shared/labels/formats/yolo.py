@@ -61,6 +61,10 @@ def members(data: LabelledPictures) -> Iterator[Member]:
 def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
     """The labels of an archive. Raises `LabelInvalid`."""
     with opened(path) as archive:
+        if not archive.is_packed:
+            raise LabelInvalid(
+                f"{path.name} is no zip archive. Pack the texts, one an image, with data.yaml."
+            )
         names = _class_names(archive, classes)
         told: list[str] = []
         unseen = _unseen(archive)

@@ -225,3 +225,14 @@ def test_what_a_format_cannot_say_is_told(tmp_path: Path):
     data = read("yolo", image)
     assert data.pictures[0].state is FrameState.UNSEEN
     assert "taken as not looked at, not as empty" in data.told[0]
+
+
+def test_a_single_text_and_a_single_xml(tmp_path: Path):
+    text = tmp_path / "1.txt"
+    text.write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(LabelInvalid, match=r"1.txt is no zip archive"):
+        read("yolo", text, ("mouse",))
+    xml = tmp_path / "labels.xml"
+    xml.write_text("<annotation><filename>7.png</filename></annotation>")
+    (picture,) = read("voc", xml, ("mouse",)).pictures
+    assert (picture.file, picture.state) == ("7.png", FrameState.EMPTY)
