@@ -33,7 +33,7 @@ class Plan:
 
     sizes: tuple[int, ...] = (8, 16, 32)  # labelled frames after each round
     training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(epochs=24, imgsz=256, batch=8)
+        default_factory=lambda: TrainingSettings(epochs=24, imgsz=224, batch=8)
     )
     arena_frames: int = 900
     arena_fps: int = 10
