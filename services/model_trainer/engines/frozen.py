@@ -35,7 +35,9 @@ class Frozen:
 
     frames: tuple[FrozenFrame, ...]
     videos: tuple[str, ...] = ()  # of which every frame judges, those of later rounds too
-    taught_near: bool = False  # round one was too short for the guard time, and taught close to these
+    taught_near: bool = (
+        False  # round one was too short for the guard time, and taught close to these
+    )
 
     @property
     def blocks(self) -> dict[tuple[str, int], int]:

@@ -10,7 +10,6 @@ import pytest
 
 from services.labeling_manager.engines.table import ENGINES, checked_labeler, labeling_engine
 from services.labeling_manager.errors import UnknownLabeler
-from tests.contracts.labeling import SPEC
 from tests.services.labeling_manager.conftest import platform
 
 
