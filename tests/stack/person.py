@@ -94,7 +94,7 @@ class Person:
         return str(self.send(path.read_bytes(), path.name).given(201)["file_path"])
 
     def submit(self, file_path: str, **options: Any) -> str:
-        body = {"file_path": file_path, "options": options}
+        body = {"file_path": file_path, "options": {"labeler": "folder", **options}}
         return str(self.post("/tasks/", body).given(202)["task_id"])
 
     def fetched(self, path: Path) -> tuple[str, str]:

@@ -23,7 +23,7 @@ class Desk:
         self.person = person
         wish = {"file_path": stored, "num_frames": frames}
         self.frames = person.post("/video/extract-frames", wish, wait_s=30).given()["frame_path"]
-        body = {"folder_path": self.frames, "classes": classes}
+        body = {"folder_path": self.frames, "labeler": "folder", "classes": classes}
         self.task_id = person.post("/labeling", body).given(202)["task_id"]
         person.until(self.task_id, lambda s: state_of(s, "labeling")["state"] == "WAITING")
         listed = read_frames(data_dir() / self.frames / "frames.json")
