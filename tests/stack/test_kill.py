@@ -97,6 +97,7 @@ def witness(mesh: Mesh) -> Iterator[Witness]:
 def _task(client: Client, film: tuple[Path, Path]) -> tuple[str, Annotator]:
     wish = {
         "num_frames": 16,
+        "labeler": "folder",
         "classes": ["mouse"],
         "training": {**FAST, "epochs": 3},
         "inference": {"confidence": 0.05},

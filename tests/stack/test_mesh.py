@@ -148,7 +148,12 @@ def _submit(launcher: Launcher, arena: tuple[Path, Path]) -> tuple[str, Annotato
     client = Client(
         f"http://127.0.0.1:{launcher.port}", (launcher.data / "api_key").read_text().strip()
     )
-    wish = {"num_frames": 16, "classes": ["mouse"], "training": {**FAST, "epochs": 2}}
+    wish = {
+        "num_frames": 16,
+        "labeler": "folder",
+        "classes": ["mouse"],
+        "training": {**FAST, "epochs": 2},
+    }
     task_id = client.submit(str(arena[0]), wish)
     annotator = Annotator(client, task_id, arena[1])
     annotator.start()
