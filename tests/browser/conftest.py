@@ -20,7 +20,7 @@ SHOTS = os.environ.get("ACTVERSE_TEST_SCREENSHOTS", "")  # a folder: the picture
 expect.set_options(timeout=10_000)
 
 
-@pytest.fixture(scope="package")  # it runs an event loop, which nobody else could then begin
+@pytest.fixture(scope="module")  # it runs an event loop, which nobody else could then begin
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
