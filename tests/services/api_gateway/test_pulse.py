@@ -91,6 +91,8 @@ def test_one_look_feeds_all_and_only_those_with_news() -> None:
         news = book.pulse()
         with ExitStack() as stack:
             readers = [stack.enter_context(news.reading(f"task-{n}", 0)) for n in range(50)]
+            while sum(map(len, book.looks)) < len(readers):  # noqa: ASYNC110 - a thread looks
+                await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
             before = len(book.looks)
             book.write("task-7", 1)
