@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from shared.db.direct import Direct, Write, alone, transaction
 from shared.db.models import StepRun, Task, WorkRun, now
 from shared.flow import holder, ledger
-from shared.flow.statements import FINISH, FINISH_LAZILY, TAKE
+from shared.flow.statements import FINISH, TAKE
 from shared.flow.states import ENDED, State
 from shared.pipelines.dsl import Step
 
@@ -154,7 +154,7 @@ def finishing(ref: WorkRef, task: str, job: dict[str, Any]) -> Write:
     It may be forgotten: what follows is sent with the result, and a step that succeeds closes all
     of its work.
     """
-    return FINISH_LAZILY, _result(ref, task, job)
+    return FINISH, _result(ref, task, job)  # no lazy commit: it may ride in what ends the step
 
 
 def _result(ref: WorkRef, task: str, job: dict[str, Any]) -> dict[str, Any]:

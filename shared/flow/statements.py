@@ -77,7 +77,7 @@ TAKE = Prepared(
     )
     .returning(WORK.c.tries)
 )
-_FINISH = (
+FINISH = Prepared(
     update(WORK)
     .where(WORK.c.step_run_id == bindparam("run"), WORK.c.task == bindparam("work"), _OURS)
     .values(
@@ -89,9 +89,6 @@ _FINISH = (
         finished_at=bindparam("at"),
     )
 )
-FINISH = Prepared(_FINISH)
-FINISH_LAZILY = Prepared(_FINISH.where(CommitLazily()))
-"""Of work that is not the step's last: what follows it is sent, and what it gave can be made again."""
 CLOSE = Prepared(
     update(WORK)
     .where(WORK.c.step_run_id == bindparam("run"), WORK.c.state == State.RUNNING)
