@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -67,7 +68,7 @@ class AppriseNotifier:
         thread.join(self._timeout_s)
         if not outcome:
             self._left.add(thread)
-            raise NotDelivered(self._shown, f"no answer within {self._timeout_s:g} seconds")
+            raise self._no_answer()
         if outcome[0] is not None:
             raise outcome[0]
 
@@ -94,12 +95,19 @@ class AppriseNotifier:
 
     def _attempt(self, message: Notice) -> ActverseError | None:
         """Why the message was not delivered; None when it was."""
+        begun = time.monotonic()
         try:
-            return self._deliver(self._service(), message)
+            failed = self._deliver(self._service(), message)
+            # a socket may notice the silence before `send` does; what it says of that says less
+            late = time.monotonic() - begun >= self._timeout_s
+            return self._no_answer() if late and isinstance(failed, NotDelivered) else failed
         except ActverseError as error:
             return error
         except Exception as error:  # noqa: BLE001 - plugins raise whatever they like
             return NotDelivered(self._shown, type(error).__name__)
+
+    def _no_answer(self) -> NotDelivered:
+        return NotDelivered(self._shown, f"no answer within {self._timeout_s:g} seconds")
 
     def _deliver(self, service: apprise.NotifyBase, message: Notice) -> ActverseError | None:
         if self._allow is None:
