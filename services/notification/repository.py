@@ -15,7 +15,7 @@ from shared.db.base import now
 from shared.db.models import Task, User
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.errors import NotFound
-from shared.settings import NotifySettings
+from shared.setting_groups.watching import NotifySettings
 
 MOST_WEBHOOKS = 20  # of one user
 

@@ -14,7 +14,8 @@ import structlog
 
 from shared import log, wiring
 from shared.errors import BadInput
-from shared.settings import FlowerSettings, Settings
+from shared.setting_groups.watching import FlowerSettings
+from shared.settings import Settings
 
 SHORTEST_PASSWORD = 12
 UNGUARDED = "/metrics"  # Flower asks nobody for a password there

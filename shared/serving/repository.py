@@ -30,7 +30,7 @@ from shared.serving.config_pbtxt import (
 from shared.serving.onnx_file import Signature, read_signature
 from shared.serving.port import ModelSpec
 from shared.serving.repository_files import make_readable, replace_text, sha256_of, staging
-from shared.settings import ModelSettings
+from shared.setting_groups.models import ModelSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _PROGRAM = Path(__file__).with_name("triton_python_model.py")

@@ -169,9 +169,10 @@ def test_locks_name_no_host_and_pin_by_hash(lock: Path) -> None:
 
 def _fields() -> list[tuple[str, str, str]]:
     """Every field of every group: group, name, docstring."""
-    tree = ast.parse(Path(settings.__file__).read_text(encoding="utf-8"))
+    files = [Path(settings.__file__), *(ROOT / "shared" / "setting_groups").glob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     found = []
-    for group in (n for n in tree.body if isinstance(n, ast.ClassDef)):
+    for group in (n for tree in trees for n in tree.body if isinstance(n, ast.ClassDef)):
         pairs = zip(group.body, [*group.body[1:], ast.Pass()], strict=True)
         for node, following in pairs:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -184,6 +185,13 @@ def _fields() -> list[tuple[str, str, str]]:
 GROUPS = {
     name for name, f in settings.Settings.model_fields.items() if f.default_factory is not None
 }
+
+
+def test_no_group_is_left_out() -> None:
+    assert {group for group, _, _ in _fields()} == {
+        "Settings",
+        *(type(getattr(settings.Settings(), name)).__name__ for name in GROUPS),
+    }
 
 
 def test_a_setting_is_explained_with_its_unit() -> None:

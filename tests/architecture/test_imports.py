@@ -11,7 +11,7 @@ import sys
 from tests.architecture.source import ROOT, Module, modules
 
 FLOORS = (
-    {"errors", "messages", "redaction", "process"},
+    {"errors", "messages", "redaction", "process", "setting_groups"},
     {"events", "settings", "db", "log", "net", "labels"},
     {"telemetry"},
     {"pipelines", "bus", "progress", "storage", "serving"},

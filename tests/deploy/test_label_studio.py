@@ -13,7 +13,8 @@ import pytest
 from deploy.local import label_studio
 from deploy.local.ports import any_free
 from shared.errors import Conflict, Unavailable
-from shared.settings import LabelingSettings, Settings
+from shared.setting_groups.teaching import LabelingSettings
+from shared.settings import Settings
 
 
 @pytest.fixture

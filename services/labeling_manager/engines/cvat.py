@@ -34,7 +34,7 @@ from services.labeling_manager.errors import NothingDrawn, OtherClasses, Project
 from shared.errors import NotFound
 from shared.labels.boxes import Box, FrameLabels, FrameState, LabelSet
 from shared.platform import Platform
-from shared.settings import LabelingSettings
+from shared.setting_groups.teaching import LabelingSettings
 from shared.storage.disk import explaining
 from shared.storage.port import Storage
 

@@ -20,7 +20,8 @@ import httpx
 
 from services.labeling_manager.errors import CvatAccountRefused, CvatNotConnected, CvatRefuses
 from shared.errors import NotFound, Unavailable
-from shared.settings import LabelingSettings, revealed
+from shared.setting_groups.teaching import LabelingSettings
+from shared.settings import revealed
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0

@@ -17,7 +17,8 @@ import httpx
 
 from services.labeling_manager.errors import ToolNotConnected, ToolRefuses, ToolTokenRefused
 from shared.errors import Conflict, NotFound, Unavailable
-from shared.settings import LabelingSettings, revealed
+from shared.setting_groups.teaching import LabelingSettings
+from shared.settings import revealed
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0  # it imports 500 frames, or exports thousands, in one request

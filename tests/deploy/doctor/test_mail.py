@@ -11,7 +11,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from deploy.cli.doctor.finding import Finding
 from deploy.cli.doctor.mail import servers
 from shared import wiring
-from shared.settings import NotifySettings, Settings
+from shared.setting_groups.watching import NotifySettings
+from shared.settings import Settings
 from tests.deploy.doctor.findings import all_well, said
 from tests.servers.ports import free_port
 

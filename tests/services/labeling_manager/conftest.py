@@ -7,7 +7,8 @@ from typing import Any
 
 from shared import wiring
 from shared.platform import Platform
-from shared.settings import LabelingSettings, Settings
+from shared.setting_groups.teaching import LabelingSettings
+from shared.settings import Settings
 
 
 def platform(folder: Path, **labeling: Any) -> Platform:

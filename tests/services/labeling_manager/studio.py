@@ -25,7 +25,8 @@ from shared.db.learning_models import LabelItem
 from shared.db.models import Task, User
 from shared.labels.boxes import Box
 from shared.platform import Platform
-from shared.settings import LabelingSettings, Settings
+from shared.setting_groups.teaching import LabelingSettings
+from shared.settings import Settings
 from tests.contracts.labeling import SPEC
 from tests.servers.label_studio import ACCOUNT, LabelStudioServer
 

@@ -26,7 +26,7 @@ from services.labeling_manager.errors import (
 )
 from shared.errors import Unavailable
 from shared.labels.boxes import Box, FrameState
-from shared.settings import LabelingSettings
+from shared.setting_groups.teaching import LabelingSettings
 from tests.contracts.labeling import BOX, SPEC, LabelingContract, images, sure
 from tests.services.labeling_manager.conftest import platform
 from tests.services.labeling_manager.cvat_server import SIZE, TOKEN, CvatServer

@@ -16,7 +16,7 @@ import pytest
 from shared.errors import BadInput
 from shared.flow.flower import checked
 from shared.pipelines import atlas
-from shared.settings import FlowerSettings
+from shared.setting_groups.watching import FlowerSettings
 from tests.servers.worlds import settings_of
 from tests.shared.flow import probe_service
 from tests.shared.flow.conftest import ROOT, ProbeMesh

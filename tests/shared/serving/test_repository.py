@@ -10,7 +10,7 @@ import pytest
 from shared.errors import Conflict, Invalid, NotFound, Terminal
 from shared.serving.port import ModelSpec
 from shared.serving.repository import ModelRepository, sha256_of
-from shared.settings import ModelSettings
+from shared.setting_groups.models import ModelSettings
 
 CLASSES = ("mouse", "fly")
 OTHER = ("cat", "dog", "fly")

@@ -1,0 +1,1 @@
+"""The groups of the settings, by topic; `shared/settings.py` puts them together."""
