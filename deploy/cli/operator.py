@@ -71,9 +71,9 @@ def key(
 ) -> None:
     """Print a new API key for a user; it is shown this once, only its hash is kept."""
     from shared import wiring
+    from shared.admission.callers import new_key, revoke_keys, user_named
     from shared.db import migrate
     from shared.settings import Settings
-    from shared.web.access import new_key, revoke_keys, user_named
 
     platform = wiring.build(Settings())
     migrate.upgrade(platform.engine)

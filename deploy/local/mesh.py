@@ -28,12 +28,12 @@ from deploy.local.ports import is_free
 from deploy.local.state import STATE_FILE
 from deploy.local.supervisor import Supervisor, child_argv
 from shared import wiring
+from shared.admission.callers import first_key
 from shared.db import migrate
 from shared.errors import Conflict, Unavailable
 from shared.pipelines import atlas
 from shared.settings import Settings
 from shared.telemetry import exporter
-from shared.web.access import first_key
 
 ROOT = Path(__file__).resolve().parents[2]
 TRITON_VENV = ROOT / ".venv-triton"

@@ -35,6 +35,7 @@ from services.api_gateway.schemas import (
     TaskPage,
     TaskView,
 )
+from shared.admission.callers import no_task, own_task
 from shared.db.direct import reading
 from shared.errors import NotFound
 from shared.flow import sweeper, wishes
@@ -42,9 +43,8 @@ from shared.flow.states import State
 from shared.pipelines import atlas, render
 from shared.platform import Platform
 from shared.web import metrics
-from shared.web.access import InCaller, InPlatform, no_task, own_task
+from shared.web.access import InCaller, InPlatform, InPressure
 from shared.web.openapi import responses
-from shared.web.pressure import InPressure
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 

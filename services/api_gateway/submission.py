@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 from services.api_gateway import repository
 from services.api_gateway.errors import NotSubmittable
 from services.api_gateway.schemas import NewTask
+from shared.admission.callers import Caller, acting_for
+from shared.admission.ownership import own_source, own_target, own_weights
+from shared.admission.pressure import Pressure
 from shared.errors import Invalid
 from shared.flow import wishes
 from shared.pipelines import atlas
@@ -20,9 +23,6 @@ from shared.pipelines.dsl import Options, Pipeline
 from shared.platform import Platform
 from shared.storage.places import writable_prefix
 from shared.storage.port import Storage
-from shared.web.access import Caller, acting_for
-from shared.web.ownership import own_source, own_target, own_weights
-from shared.web.pressure import Pressure
 
 
 def submit(

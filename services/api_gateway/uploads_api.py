@@ -13,13 +13,14 @@ from fastapi import APIRouter, Request
 from services.api_gateway import repository, uploads
 from services.api_gateway.errors import NoDirectUploads, NotMedia, UploadTooLarge
 from services.api_gateway.schemas import DirectUpload, DirectUploadWish, UploadView
+from shared.admission.callers import Caller
 from shared.db.models import Upload
 from shared.errors import ActverseError
 from shared.platform import Platform
 from shared.storage.content import content_type
 from shared.storage.port import Announced
 from shared.telemetry.table import UPLOAD_BYTES
-from shared.web.access import Caller, InCaller, InPlatform
+from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
 
 PENDING, READY = "PENDING", "READY"

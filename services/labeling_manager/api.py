@@ -12,12 +12,13 @@ from services.labeling_manager import (
     webhook_api,
 )
 from services.labeling_manager.schemas import LabelingView, LabelingWish
+from shared.admission.callers import own_task
+from shared.admission.ownership import own_key
 from shared.errors import NotFound
 from shared.pipelines.vision_steps import LabelingOptions
-from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.access import InCaller, InPlatform
 from shared.web.answers import Done
 from shared.web.openapi import responses
-from shared.web.ownership import own_key
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter()

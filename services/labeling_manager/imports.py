@@ -19,6 +19,7 @@ from services.labeling_manager import repository
 from services.labeling_manager.drafts import is_open, rows_of
 from services.labeling_manager.errors import LabeledElsewhere, LabelingEnded, NothingMatched
 from services.labeling_manager.schemas import ImportView
+from shared.admission.callers import Caller, own_task
 from shared.db.learning_models import LabelDraft
 from shared.db.models import Labeling, now
 from shared.errors import NotFound
@@ -39,7 +40,6 @@ from shared.platform import Platform
 from shared.storage.disk import explaining, replacing
 from shared.storage.port import Storage
 from shared.storage.trees import fetch_folder, keep_folder
-from shared.web.access import Caller, own_task
 
 log = structlog.get_logger()
 NAMED = 20  # images that an answer names one by one

@@ -23,10 +23,11 @@ from services.labeling_manager.labeler_schemas import (
     Tab,
     TabWish,
 )
+from shared.admission.callers import Caller, own_task
 from shared.db.learning_models import LabelDraft
 from shared.labels.boxes import Box
 from shared.platform import Platform
-from shared.web.access import Caller, InCaller, InPlatform, own_task
+from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
 from shared.web.problems import answer
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 
 from services.model_deployer import models_api, repository
 from services.model_deployer.schemas import DeploymentAccepted, DeploymentDone, DeploymentWish
+from shared.admission.callers import own_task
 from shared.errors import Forbidden, NotFound
 from shared.pipelines.vision_steps import DeploymentOptions, WithdrawalOptions
 from shared.storage.paths import checked_prefix
-from shared.web.access import own_task
 from shared.web.waiting import InRunner, accepted, waiting
 
 router = APIRouter()

@@ -14,10 +14,11 @@ from services.model_deployer.schemas import (
     VersionsView,
     VersionView,
 )
+from shared.admission.callers import own_task
 from shared.db.models import Model
 from shared.errors import NotFound, Unavailable
 from shared.platform import Platform
-from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
 
 router = APIRouter(prefix="/models/{task_id}", tags=["models"])

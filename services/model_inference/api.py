@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response
 
 from services.model_inference import repository
 from services.model_inference.schemas import InferenceDone, InferenceWish, ServedVersion
+from shared.admission.callers import own_task
+from shared.admission.ownership import own_source
 from shared.errors import BadInput, Unavailable
 from shared.pipelines.vision_steps import InferenceOptions
-from shared.web.access import InCaller, InPlatform, own_task
-from shared.web.ownership import own_source
+from shared.web.access import InCaller, InPlatform
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/models", tags=["models"])

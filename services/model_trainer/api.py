@@ -6,12 +6,13 @@ from fastapi import APIRouter, Response
 
 from services.model_trainer import datasets_api, repository, rounds_api
 from services.model_trainer.schemas import TrainingDone, TrainingView, TrainingWish
+from shared.admission.callers import own_task
+from shared.admission.ownership import own_key, own_weights
 from shared.errors import BadInput, NotFound
 from shared.flow import ledger
 from shared.pipelines.vision_steps import TrainingOptions
-from shared.web.access import InCaller, InPlatform, own_task
+from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
-from shared.web.ownership import own_key, own_weights
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter()

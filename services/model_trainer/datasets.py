@@ -10,6 +10,7 @@ from services.model_trainer import datasets_repository as repository
 from services.model_trainer.datasets_schemas import DatasetDiff, DatasetsView, DatasetVersion
 from services.model_trainer.engines.dataset_manifest import read_manifest
 from services.model_trainer.errors import FrameMissing
+from shared.admission.callers import Caller, own_task
 from shared.db.learning_models import Dataset
 from shared.labels.boxes import FrameState
 from shared.labels.formats import table
@@ -17,7 +18,6 @@ from shared.labels.formats.dataset import LabelledPictures, Picture
 from shared.labels.yolo import parse_yolo
 from shared.platform import Platform
 from shared.storage.port import Storage
-from shared.web.access import Caller, own_task
 
 VIDEO_DIGITS = 12  # of its sha256, as the folder of its frames
 

@@ -19,6 +19,9 @@ from services.model_trainer.engines.split import GUARD_S
 from services.model_trainer.errors import NoRounds, RoundOneUnfinished, RoundOpen
 from services.model_trainer.round_schemas import RoundWish
 from services.model_trainer.rounds_repository import CURRENT, Known
+from shared.admission.callers import Caller, own_task
+from shared.admission.ownership import own_weights
+from shared.admission.pressure import Pressure
 from shared.db.models import Task
 from shared.errors import Invalid
 from shared.events.settings import TrainingSettings
@@ -28,9 +31,6 @@ from shared.pipelines.learning import VISION_ROUND, RoundOptions
 from shared.pipelines.vision import VISION
 from shared.platform import Platform
 from shared.storage.port import Storage
-from shared.web.access import Caller, own_task
-from shared.web.ownership import own_weights
-from shared.web.pressure import Pressure
 
 FROZEN = "frozen.json"  # of train_log/<root>: the frames that judge, which no round may teach
 START = "global"  # as weights: nothing was asked for, and training goes on from the current model

@@ -13,9 +13,8 @@ from services.model_trainer.round_schemas import (
     TriggerSettings,
     TriggersView,
 )
-from shared.web.access import InCaller, InPlatform
+from shared.web.access import InCaller, InPlatform, InPressure
 from shared.web.openapi import responses
-from shared.web.pressure import InPressure
 from shared.web.waiting import accepted, accepting, located
 
 router = APIRouter(prefix="/tasks", tags=["rounds"])

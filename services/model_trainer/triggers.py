@@ -22,13 +22,13 @@ from services.model_trainer.engines.new_labels import Labelled, changed_frames
 from services.model_trainer.errors import NoTriggers, RoundOneUnfinished, RoundOpen
 from services.model_trainer.round_schemas import DriftTrigger, TriggerSettings, TriggersView
 from services.model_trainer.rounds_repository import Known
+from shared.admission.callers import Caller
+from shared.admission.pressure import Pressure
 from shared.db.learning_models import RetrainTrigger
 from shared.db.models import Task, now
 from shared.errors import ActverseError, Retryable
 from shared.platform import Platform
 from shared.storage.port import Storage
-from shared.web.access import Caller
-from shared.web.pressure import Pressure
 
 RESULTS = "results.csv"
 log = structlog.get_logger()

@@ -11,8 +11,8 @@ from services.video_processor.schemas import (
     FramesWish,
     UploadWish,
 )
+from shared.admission.ownership import own_file, own_source, own_target
 from shared.pipelines.vision_steps import FrameOptions, UploadOptions, VideoDownloadOptions
-from shared.web.ownership import own_file, own_source, own_target
 from shared.web.waiting import InRunner, waiting
 
 router = APIRouter(prefix="/video", tags=["video"])

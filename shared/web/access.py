@@ -1,47 +1,19 @@
-"""Who is asking: API keys, of which the database has only hashes."""
+"""What routes ask for: the platform, who is calling, and how much waits."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import secrets
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from shared.db.models import ApiKey, Task, User, now
-from shared.errors import Forbidden, NotFound, Unauthorised
+from shared.admission.callers import Caller
+from shared.admission.pressure import Pressure
+from shared.errors import Unauthorised
 from shared.platform import Platform
 
-KEY_FILE = "api_key"
-KEY_PREFIX = "av_"  # by which logs and people recognise one
 _bearer = HTTPBearer(auto_error=False, description="An API key of Actverse")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key of Actverse")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The user behind a request."""
-
-    user_id: str
-    name: str
-    role: str
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether every task is open to this user."""
-        return self.role == "admin"
-
-    def may_see(self, owner_id: str) -> bool:
-        """Whether what belongs to the user `owner_id` is open to this one."""
-        return self.is_admin or self.user_id == owner_id
 
 
 async def platform_of(request: Request) -> Platform:  # async: else a thread is asked each time
@@ -53,34 +25,12 @@ async def platform_of(request: Request) -> Platform:  # async: else a thread is 
 InPlatform = Annotated[Platform, Depends(platform_of)]
 
 
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
 def key_of(request: Request) -> str | None:
     """The key of a request: `Authorization: Bearer <key>`, or `X-API-Key: <key>`."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given.strip():
         return given.strip()
     return request.headers.get("x-api-key")
-
-
-def identify(platform: Platform, key: str | None) -> Caller:
-    """Whose key it is; `Unauthorised` for none, an unknown or a revoked one."""
-    if not key:
-        raise Unauthorised(
-            "This needs an API key: send it as 'Authorization: Bearer <key>'. "
-            "`make up` prints the first key."
-        )
-    with platform.reads() as session:
-        user = session.scalar(
-            select(User)
-            .join(ApiKey, ApiKey.user_id == User.id)
-            .where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None))
-        )
-    if user is None:
-        raise Unauthorised("This API key is not known, or was revoked.")
-    return Caller(user.id, user.name, user.role)
 
 
 async def caller_of(
@@ -99,97 +49,10 @@ async def caller_of(
 InCaller = Annotated[Caller, Depends(caller_of)]
 
 
-def new_key(session: Session, user: User) -> str:
-    """Make a key for `user`; this is the only moment at which it can be read."""
-    key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
-    session.add(ApiKey(user_id=user.id, sha256=_digest(key)))
-    return key
+async def pressure_of(request: Request) -> Pressure:
+    """That of the app."""
+    pressure: Pressure = request.app.state.pressure
+    return pressure
 
 
-def user_named(session: Session, name: str) -> User:
-    """The user of that name, made when there is none."""
-    user = session.scalar(select(User).where(User.name == name))
-    if user is None:
-        user = User(name=name)
-        session.add(user)
-        session.flush()
-    return user
-
-
-def revoke_keys(session: Session, user: User) -> int:
-    """Make every key of `user` useless; how many there were."""
-    keys = session.scalars(
-        select(ApiKey).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
-    ).all()
-    for key in keys:
-        key.revoked_at = now()
-    return len(keys)
-
-
-def first_key(platform: Platform) -> str:
-    """The key of the first user, made at the first start and kept in the data folder (mode 600).
-
-    One that is lost is made anew: whoever starts the mesh here may read this folder anyway.
-    """
-    path = platform.settings.data_dir / KEY_FILE
-    with platform.sessions.begin() as session:
-        admin = session.scalar(select(User).where(User.role == "admin").order_by(User.created_at))
-        if admin is not None and path.exists():
-            kept = path.read_text(encoding="utf-8").strip()
-            if session.scalar(
-                select(ApiKey.id).where(ApiKey.sha256 == _digest(kept), ApiKey.revoked_at.is_(None))
-            ):
-                path.chmod(0o600)
-                return kept
-        return _write_key(session, admin or _new_admin(session), path)
-
-
-def ensure_first_key(platform: Platform) -> None:
-    """See that a cluster's first gateway makes the first user with a key, and no other does.
-
-    Gateways come and go, and their folders with them: each would leave a key behind. Several may
-    start at once; whoever comes second finds the name taken, or the user there.
-    """
-    with contextlib.suppress(IntegrityError), platform.sessions.begin() as session:
-        if session.scalar(select(User.id).where(User.role == "admin").limit(1)) is None:
-            _write_key(session, _new_admin(session), platform.settings.data_dir / KEY_FILE)
-
-
-def _new_admin(session: Session) -> User:
-    admin = User(name="admin", role="admin")
-    session.add(admin)
-    session.flush()
-    return admin
-
-
-def _write_key(session: Session, admin: User, path: Path) -> str:
-    key = new_key(session, admin)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # one that is there keeps its mode
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key + "\n")
-    return key
-
-
-def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
-    """The user whom a submitted task belongs to: the caller, or whom an admin names (id or name)."""
-    if user_id is None or user_id in {caller.user_id, caller.name}:
-        return caller.user_id
-    if not caller.is_admin:
-        raise Forbidden(f"Your key belongs to {caller.name!r}; it cannot act for {user_id!r}.")
-    known = session.get(User, user_id)
-    return (known or user_named(session, user_id)).id
-
-
-def own_task(session: Session, caller: Caller, task_id: str) -> Task:
-    """The task, if it is the caller's; else the same 404 as for one that does not exist."""
-    task = session.get(Task, task_id)
-    if task is None or not caller.may_see(task.user_id):
-        raise no_task(task_id)
-    return task
-
-
-def no_task(task_id: str) -> NotFound:
-    """What somebody hears of a task that is not there, and of one that is not theirs."""
-    return NotFound(f"There is no task {task_id}; GET /tasks/ lists yours.")
+InPressure = Annotated[Pressure, Depends(pressure_of)]

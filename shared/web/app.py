@@ -11,11 +11,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from shared.admission.pressure import Pressure
 from shared.platform import Platform
 from shared.web import openapi, problems
 from shared.web.gate import Gate
 from shared.web.observed import Observed
-from shared.web.pressure import Pressure
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the

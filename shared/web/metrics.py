@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from shared.admission.callers import Caller
 from shared.errors import Forbidden
 from shared.flow.state_figures import StateFigures
 from shared.platform import Platform
 from shared.telemetry import exporter
-from shared.web.access import Caller, InPlatform
+from shared.web.access import InPlatform
 from shared.web.observed import METRICS
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from shared.admission.callers import Caller, identify
 from shared.errors import BadInput, TooManyRequests, Unauthorised
 from shared.platform import Platform
 from shared.settings import Settings
-from shared.web.access import Caller, identify
 
 BURST_S = 10.0
 """A rested caller may send at once what the rate gives in so many seconds."""

@@ -8,12 +8,12 @@ from typing import Any
 import uvicorn
 
 from shared import log, wiring
+from shared.admission.callers import ensure_first_key
 from shared.db import migrate
 from shared.process import allow_many_files
 from shared.settings import Settings
 from shared.telemetry import tracing
 from shared.telemetry.process import watch
-from shared.web.access import ensure_first_key
 from shared.web.app import create_app
 
 SERVER: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}

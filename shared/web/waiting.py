@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Response
 from fastapi.responses import JSONResponse
 
+from shared.admission.callers import Caller, acting_for
+from shared.admission.pressure import Pressure
 from shared.db.models import Task
 from shared.errors import ActverseError
 from shared.flow import wishes
@@ -18,10 +20,9 @@ from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options
 from shared.platform import Platform
-from shared.web.access import Caller, InCaller, InPlatform, acting_for
+from shared.web.access import InCaller, InPlatform, InPressure
 from shared.web.answers import Accepted, Done
 from shared.web.openapi import responses
-from shared.web.pressure import InPressure, Pressure
 
 POLL_S = 0.1
 LOCATION = {"description": "Where to look", "schema": {"type": "string"}}

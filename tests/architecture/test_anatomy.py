@@ -13,10 +13,10 @@ import pytest
 from services.labeling_manager.engines.table import ENGINES as LABELERS
 from services.video_processor.engines.sources import SOURCES
 from shared import settings
+from shared.admission.ownership import SCHEMES
 from shared.errors import ActverseError
 from shared.pipelines import atlas
 from shared.pipelines.vision import Labeler
-from shared.web.ownership import SCHEMES
 from tests.architecture.source import ROOT, Module, modules
 
 SERVICES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "__init__.py").exists())

@@ -18,6 +18,7 @@ FLOORS = (
     {"vision", "platform"},
     {"wiring"},
     {"flow"},
+    {"admission"},
     {"web"},
 )
 """The parts of `shared`, from the ground up; each imports only from floors below its own."""

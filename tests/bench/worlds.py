@@ -17,9 +17,9 @@ import psutil
 
 from deploy.local.triton import free_ports
 from shared import wiring
+from shared.admission.callers import first_key
 from shared.db import migrate
 from shared.settings import Settings
-from shared.web.access import first_key
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis

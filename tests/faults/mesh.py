@@ -16,11 +16,11 @@ import psutil
 
 from deploy.local.supervisor import Program, Supervisor
 from shared import wiring
+from shared.admission.callers import first_key
 from shared.db import migrate
 from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.settings import Settings
-from shared.web.access import first_key
 from tests.faults import shifted_clock, small_service
 from tests.faults.proxy import Proxy
 from tests.servers.ports import HOST, free_port

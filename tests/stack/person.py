@@ -14,8 +14,8 @@ import httpx
 
 from deploy.local.mesh import Mesh
 from shared import wiring
+from shared.admission.callers import new_key, user_named
 from shared.settings import Settings
-from shared.web.access import new_key, user_named
 
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from shared.db.models import ApiKey
 from shared.platform import Platform
-from shared.web import access
 from tests.shared.web.door import Door
 
 
@@ -57,7 +57,7 @@ def test_what_is_away_is_named_and_answered_with_503(tmp_path) -> None:
 def test_a_database_that_is_away_is_told_to_be_asked_again(tmp_path) -> None:
     with Door.opened(tmp_path) as door, door.client() as client:
         with door.platform.sessions.begin() as session:
-            session.execute(access.ApiKey.__table__.delete())
+            session.execute(ApiKey.__table__.delete())
             session.connection().exec_driver_sql("DROP TABLE api_keys")
         answer = client.get("/tasks/")
         with door.platform.sessions.begin() as session:

@@ -15,10 +15,11 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
 
 from shared import wiring
+from shared.admission import callers
 from shared.db import migrate
 from shared.db.models import ApiKey
 from shared.settings import Settings
-from shared.web import access, rate
+from shared.web import rate
 from shared.web.gate import MAX_BODY_BYTES, OPEN, OPEN_PAGES, SIGNED
 from tests.shared.web.door import VIDEO_URL, Door
 
@@ -83,21 +84,21 @@ def test_the_database_has_only_hashes(door: Door) -> None:
 
 
 def test_the_key_file_is_for_its_owner_only(door: Door) -> None:
-    path = door.platform.settings.data_dir / access.KEY_FILE
+    path = door.platform.settings.data_dir / callers.KEY_FILE
     assert path.read_text().strip() == door.key
     path.chmod(0o644)
-    assert access.first_key(door.platform) == door.key
+    assert callers.first_key(door.platform) == door.key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_lost_or_foreign_key_file_gives_a_new_key(tmp_path: Path) -> None:
     with Door.opened(tmp_path) as door:
-        path = tmp_path / access.KEY_FILE
+        path = tmp_path / callers.KEY_FILE
         path.unlink()
-        second = access.first_key(door.platform)
+        second = callers.first_key(door.platform)
         path.write_text("av_of_another_mesh\n")
         path.chmod(0o666)
-        third = access.first_key(door.platform)
+        third = callers.first_key(door.platform)
         assert len({door.key, second, third}) == 3
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert httpx.get(f"{door.url}/tasks/", headers={"X-API-Key": third}).status_code == 200
@@ -107,7 +108,7 @@ def test_a_revoked_key_opens_nothing_after_a_moment(door: Door) -> None:
     with door.client("leaver") as client:
         assert client.get("/tasks/").status_code == 200
         with door.platform.sessions.begin() as session:
-            assert access.revoke_keys(session, access.user_named(session, "leaver")) == 1
+            assert callers.revoke_keys(session, callers.user_named(session, "leaver")) == 1
         deadline = time.monotonic() + rate.SURE_FOR_S
         while (refused := client.get("/tasks/")).status_code == 200:
             assert time.monotonic() < deadline + 1.0
@@ -290,21 +291,21 @@ def test_the_password_of_a_url_is_shown_to_nobody(door, ann, admin) -> None:
     refused = ann.post("/tasks/", json={"file_path": "ftp://ann:hunter2@example.org/a.mp4"})
     assert "hunter2" not in refused.text
     with door.platform.reads() as session:  # the worker needs it
-        assert "hunter2" in session.get_one(access.Task, task_id).options["file_path"]
+        assert "hunter2" in session.get_one(Task, task_id).options["file_path"]
 
 
 def keys(door: Door) -> int:
     with door.platform.reads() as session:
-        return session.query(access.ApiKey).count()
+        return session.query(ApiKey).count()
 
 
 def test_a_gateway_that_starts_on_another_machine_leaves_no_key_behind(tmp_path: Path) -> None:
     with Door.opened(tmp_path) as door:
         before = keys(door)
-        (tmp_path / access.KEY_FILE).unlink()
-        access.ensure_first_key(door.platform)
+        (tmp_path / callers.KEY_FILE).unlink()
+        callers.ensure_first_key(door.platform)
         assert keys(door) == before
-        assert not (tmp_path / access.KEY_FILE).exists()
+        assert not (tmp_path / callers.KEY_FILE).exists()
 
 
 def test_gateways_that_start_together_make_one_key(postgres_url: str, tmp_path: Path) -> None:
@@ -313,9 +314,9 @@ def test_gateways_that_start_together_make_one_key(postgres_url: str, tmp_path: 
     ]
     migrate.upgrade(made[0].engine)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(access.ensure_first_key, made))
+        list(pool.map(callers.ensure_first_key, made))
     with made[0].reads() as session:
-        assert session.query(access.ApiKey).count() == 1
-    assert len(list(tmp_path.glob(f"*/{access.KEY_FILE}"))) == 1
+        assert session.query(ApiKey).count() == 1
+    assert len(list(tmp_path.glob(f"*/{callers.KEY_FILE}"))) == 1
     for platform in made:
         platform.engine.dispose()

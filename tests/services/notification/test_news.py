@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from services.notification import deliveries
 from services.notification.repository import addresses_of
+from shared.admission.callers import user_named
 from shared.db.models import User
 from shared.db.operation_models import NoticeDelivery
 from shared.errors import MediaRejected
-from shared.web.access import user_named
 from tests.services.notification.conftest import Desk, Inbox, until
 from tests.services.notification.receiver import Receiver
 

@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from shared import wiring
+from shared.admission.callers import first_key, new_key, user_named
 from shared.db import migrate
 from shared.db.models import StepRun, Task, now
 from shared.flow import ledger, wishes
@@ -23,7 +24,6 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.settings import Settings
-from shared.web.access import first_key, new_key, user_named
 from shared.web.app import create_app
 
 SERVICES = (

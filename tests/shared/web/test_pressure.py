@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from shared.admission.pressure import LONGEST_S, PATIENCE_S, SHORTEST_S, WHOLE, Busy, Pressure
 from shared.db.models import TaskEvent, now
 from shared.platform import Platform
-from shared.web.pressure import LONGEST_S, PATIENCE_S, SHORTEST_S, WHOLE, Busy, Pressure
 from tests.shared.web.door import VIDEO_URL, Door
 
 MOST = 5

@@ -10,10 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Annotated
 
 import structlog
-from fastapi import Depends, Request
 from sqlalchemy import select
 
 from shared.db.models import TaskEvent, now
@@ -146,12 +144,3 @@ class Pressure:
         # the window is as long as the notes reach back, if that is less
         reach_s = (moment - max(since, min(n.at for n in notes))).total_seconds()
         return len(lately) / max(reach_s, 1.0)
-
-
-async def pressure_of(request: Request) -> Pressure:
-    """That of the app."""
-    pressure: Pressure = request.app.state.pressure
-    return pressure
-
-
-InPressure = Annotated[Pressure, Depends(pressure_of)]

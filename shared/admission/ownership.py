@@ -7,12 +7,12 @@ import re
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shared.admission.callers import Caller, own_task
 from shared.db.models import Model, Upload
 from shared.errors import BadInput, Invalid, NotFound
 from shared.redaction import without_secrets
 from shared.storage.paths import checked_key, checked_prefix
 from shared.storage.port import Storage
-from shared.web.access import Caller, own_task
 
 UPLOAD = "upload"
 SCHEMES = ("http", "https", "s3", UPLOAD)
