@@ -17,7 +17,7 @@ from sqlalchemy import select
 from shared import wiring
 from shared.admission import callers
 from shared.db import migrate
-from shared.db.models import ApiKey
+from shared.db.models import ApiKey, Task
 from shared.settings import Settings
 from shared.web import rate
 from shared.web.gate import MAX_BODY_BYTES, OPEN, OPEN_PAGES, SIGNED
