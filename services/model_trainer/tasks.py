@@ -28,8 +28,8 @@ def _work(run: Run) -> Path:
 def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
     """Merge the labels of all rounds, keep the frozen frames apart, and say how much leaks.
 
-    Round one cuts the labelled frames by blocks of time and freezes those that judge; running it
-    again cuts them the same way.
+    Round one cuts the labelled frames by blocks of time and freezes those that judge. When it runs
+    again, maybe with more labels, those judge still: models were compared by them meanwhile.
     """
     from services.model_trainer.engines.dataset import build_dataset as build
     from services.model_trainer.engines.dataset_versions import record_version
@@ -76,7 +76,7 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
 
 
 def _rounds_before(job: TrainingJob, run: Run) -> dict[str, Any]:
-    """The labels of the rounds before this one, and the frames that round one froze."""
+    """The labels of the rounds before this one, and the frames that round one froze, if it did."""
     from services.model_trainer.engines.frozen import first_frozen, read_frozen
     from services.model_trainer.engines.merge import Source
 
@@ -87,11 +87,11 @@ def _rounds_before(job: TrainingJob, run: Run) -> dict[str, Any]:
         folder = fetch_folder(storage, source.labeling_path)
         labels = read_label_folder(folder, frames / "frames.json")
         earlier.append(Source(frames, labels, source.video_sha256 or "", number))
-    if not earlier:
-        return {}
     key = f"train_log/{job.root}/frozen.json"
     if storage.exists(key):
         frozen = read_frozen(storage.fetch(key))
+    elif not earlier:
+        return {}
     else:  # trained before validation sets were frozen: the same cut as then
         frozen = first_frozen(earlier[0], val_share=job.training.val_share, seed=job.training.seed)
     return {"earlier": earlier, "frozen": frozen}

@@ -30,6 +30,7 @@ from services.model_trainer.engines.frozen import (
     read_frozen,
     split_by_frozen,
     split_first,
+    still_judges,
     with_videos,
 )
 from services.model_trainer.engines.merge import LabelledFrame, Merged, Source, merge
@@ -125,6 +126,7 @@ def build_dataset(
 
     In round `number` > 1 the labels of the rounds before come by `earlier`, the oldest first, and
     the frames that judge by `frozen`; frames of this round within `GUARD_S` of one are dropped.
+    A round one that runs again gets by `frozen` what it froze before, and keeps it while it can.
     Every frame of `freeze_videos` judges too, from this round on. `video` is the sha256 of the
     video of this round.
 
@@ -136,6 +138,8 @@ def build_dataset(
         _check_enough(labels, settings)
     merged = merge([*earlier, Source(frames, labels, video, number)])
     looked_at = merged.frames
+    if frozen and not earlier and not still_judges(looked_at, frozen):
+        frozen = None
     if frozen is None:
         split = split_first(
             looked_at, val_share=settings.val_share, seed=settings.seed, guard=guard

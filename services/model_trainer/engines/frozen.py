@@ -130,6 +130,16 @@ def split_by_frozen(frames: Sequence[LabelledFrame], frozen: Frozen) -> Split:
     return _checked(frames, train, val, dropped)
 
 
+def still_judges(frames: Sequence[LabelledFrame], frozen: Frozen) -> bool:
+    """Whether `frozen` can go on judging the labels of a round one that runs again.
+
+    It can as long as a labelled frame of it holds a box and there are frames to teach. Otherwise
+    the frames were extracted anew, and nothing is left that could be compared with what was before.
+    """
+    split = split_by_frozen(frames, frozen)
+    return bool(split.train) and any(frames[i].labels.boxes for i in split.val)
+
+
 def split_first(
     frames: Sequence[LabelledFrame], *, val_share: float, seed: int, guard: str = "auto"
 ) -> Split:

@@ -51,14 +51,19 @@ def keep_labels(door: Door, task_id: str, *, first: int, count: int) -> LabelSou
     return LabelSource(labeling_path=labels, frame_path=frames, video_sha256=VIDEO)
 
 
-def trained(door: Door, task_id: str, source: LabelSource, **more: Any) -> TrainingJob:
-    """All four tasks of the step, each getting what the one before returned."""
+ALL = (tasks.build_dataset, tasks.train, tasks.evaluate, tasks.store_model)
+
+
+def trained(
+    door: Door, task_id: str, source: LabelSource, *, steps: Any = ALL, **more: Any
+) -> TrainingJob:
+    """The four tasks of the step, each getting what the one before returned."""
     user = door.user_id("ann")
     names = {"pipeline": "vision", "step": "model_training", "step_run_id": 1, "attempt": 1}
     ref = WorkRef(task_id=task_id, user_id=user, token="t", **names)
     run = Run(door.platform, ref, silent, 1)
     job = TrainingJob(task_id=task_id, user_id=user, training=FAST, **source.model_dump(), **more)
-    for step in (tasks.build_dataset, tasks.train, tasks.evaluate, tasks.store_model):
+    for step in steps:
         job = step.function(TrainingJob.model_validate_json(job.model_dump_json()), run)
     return job
 
@@ -138,3 +143,13 @@ def test_pictures_lie_beside_the_training(door, rounds):
         "precision_recall.png",
         "predictions.json",
     }
+
+
+def test_round_one_trained_again_with_more_labels_keeps_the_frames_that_judge(door, rounds):
+    first = rounds[0]
+    frozen = door.platform.storage.local(f"train_log/{first.task_id}/frozen.json")
+    before = frozen.read_text()
+    more = keep_labels(door, f"{first.task_id}-more", first=0, count=36)
+    built = trained(door, first.task_id, more, steps=(tasks.build_dataset,))
+    assert built.dataset_version != first.dataset_version
+    assert frozen.read_text() == before

@@ -165,6 +165,50 @@ def test_building_a_round_again_gives_the_same(first, tmp_path):
     assert second(tmp_path, first, [1.5, 4.5, 7.5]) == built
 
 
+def once_more(first, tmp_path, labels):
+    """Round one again, with `labels` and what it froze before."""
+    frames, _, dataset = first
+    work = tmp_path / "again"
+    return build_dataset(frames, labels, FAST, work, video=ONE, frozen=dataset.frozen)
+
+
+def test_round_one_that_runs_again_is_the_same(first, tmp_path):
+    again = once_more(first, tmp_path, first[1])
+    assert replace(again, work=first[2].work) == first[2]
+    assert again.frozen == first[2].frozen
+
+
+def test_round_one_of_a_short_video_that_runs_again_is_the_same(tmp_path):
+    labels = render(tmp_path / "short", [[0]] * 16, step_s=0.3)
+    built = build_dataset(tmp_path / "short", labels, FAST, tmp_path / "work")
+    frozen = built.frozen
+    assert frozen.taught_near
+    again = build_dataset(tmp_path / "short", labels, FAST, tmp_path / "work", frozen=frozen)
+    assert again == built
+
+
+def test_round_one_that_runs_again_with_other_labels_is_judged_by_the_same_frames(first, tmp_path):
+    frames, labels, dataset = first
+    judges = {each.frame for each in dataset.frozen.frames}
+    taught = [frame for frame in labels.frames if frame.frame not in judges]
+    fewer = LabelSet(labels.classes, tuple(f for f in labels.frames if f not in taught[::3]))
+    anew = build_dataset(frames, fewer, FAST, tmp_path / "anew", video=ONE)
+    assert anew.val != dataset.val  # by itself it would freeze others
+    again = once_more(first, tmp_path, fewer)
+    assert (again.val, again.frozen) == (dataset.val, dataset.frozen)
+    assert set(again.train) < set(dataset.train)
+
+
+def test_round_one_freezes_anew_when_none_of_its_judges_is_labelled_any_more(first, tmp_path):
+    _, labels, dataset = first
+    judges = {each.frame for each in dataset.frozen.frames}
+    left = LabelSet(labels.classes, tuple(f for f in labels.frames if f.frame not in judges))
+    again = once_more(first, tmp_path, left)
+    assert again.val
+    assert not set(again.val) & set(dataset.val)
+    assert len(again.frozen.frames) == len(again.val)
+
+
 def test_a_label_of_another_extraction_is_named(first):
     frames, labels, _ = first
     stray = FrameLabels.seen(7, "00000007.jpg", labels.frames[0].boxes)
