@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     arena.add_argument("--height", type=int, default=480)
     arena.add_argument("--animals", type=int, default=3)
     arena.add_argument("--seed", type=int, default=0)
+    arena.add_argument("--resting", action="store_true", help="long sleeps, and dark hours")
     scenes = commands.add_parser("scenes", help="a YOLO data set of rendered scenes")
     scenes.add_argument("folder", type=Path)
     scenes.add_argument("--images", type=int, default=1000)
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace) -> None:
         render_arena(
             options.video, options.truth, seconds=options.seconds, fps=options.fps,
             width=options.width, height=options.height, animals=options.animals, seed=options.seed,
+            resting=options.resting,
         )  # fmt: skip
     elif options.command == "scenes":
         from deploy.simulator.dataset import write_scenes, write_yaml

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from deploy.simulator.compositing import extent, window
 from deploy.simulator.motion import Pose, walk
+from deploy.simulator.resting import cage_rests, lights, rests_of, with_rests
 from deploy.simulator.rodents import rodent_from_above
 from deploy.simulator.sprites import Coat, Sprite, draw
 from deploy.simulator.stage import Stage, build
@@ -49,11 +50,13 @@ def render_arena(
     height: int = 480,
     animals: int = 3,
     seed: int = 0,
+    resting: bool = False,
     report: Report = silent,
 ) -> None:
     """Write an H.264 video (yuv420p, constant frame rate) and `frame,track,x,y,w,h,class` rows.
 
-    The same arguments give the same frames. A box holds the visible part of the body with ears and
+    The same arguments give the same frames. `resting` makes it a long recording: animals that sleep
+    most of the time, in the light and in the dark. A box holds the visible part of the body with ears and
     paws but without the tail; an animal of which less than 35 % shows has none. Both files appear
     under their names only when they are complete. `Invalid` for a size that H.264 cannot carry.
     """
@@ -83,7 +86,9 @@ def render_arena(
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = Fraction(1, fps)
             stream.options = X264
-            for i, frame in enumerate(arena_frames(frames, fps, width, height, animals, seed)):
+            for i, frame in enumerate(
+                arena_frames(frames, fps, width, height, animals, seed, resting=resting)
+            ):
                 picture = av.VideoFrame.from_ndarray(frame.picture, format="rgb24")
                 picture.pts, picture.time_base = i, Fraction(1, fps)
                 video.mux(stream.encode(picture))
@@ -99,7 +104,14 @@ def render_arena(
 
 
 def arena_frames(
-    frames: int, fps: float, width: int, height: int, animals: int, seed: int
+    frames: int,
+    fps: float,
+    width: int,
+    height: int,
+    animals: int,
+    seed: int,
+    *,
+    resting: bool = False,
 ) -> Iterator[Frame]:
     """The pictures and boxes of an arena, one at a time, before compression."""
     stage = build(np.random.default_rng((seed, 1)), width, height)
@@ -110,6 +122,15 @@ def arena_frames(
         )
         for i in range(animals)
     ]
+    light = np.ones(frames, np.float32)
+    if resting:
+        about = {"length": length, "fps": fps}
+        nights = cage_rests(np.random.default_rng((seed, 6)), frames, fps)
+        for i, path in enumerate(walks):
+            rng = np.random.default_rng((seed, 7, i))
+            sleeps = rests_of(rng, nights, stage.field, frames=frames, **about)
+            walks[i] = with_rests(path, sleeps, **about)
+        light = lights(np.random.default_rng((seed, 8)), frames, fps)
     coats = [_coat(np.random.default_rng((seed, 3, i)), stage.tone, i) for i in range(animals)]
     noise_rng = np.random.default_rng((seed, 4))
     grain = [
@@ -127,7 +148,8 @@ def arena_frames(
             )
             for i in range(animals)
         ]
-        yield Frame(_expose(stage, lit_floor, sprites, _roll(grain, n)), _visible(stage, sprites))
+        picture = _expose(stage, lit_floor, sprites, _roll(grain, n), float(light[n]))
+        yield Frame(picture, _visible(stage, sprites))
 
 
 def _coat(rng: np.random.Generator, tone: float, index: int) -> Coat:
@@ -150,7 +172,11 @@ def _roll(grain: list[NDArray[np.int16]], n: int) -> NDArray[np.int16]:
 
 
 def _expose(
-    stage: Stage, lit_floor: NDArray[np.float32], sprites: list[Sprite], grain: NDArray[np.int16]
+    stage: Stage,
+    lit_floor: NDArray[np.float32],
+    sprites: list[Sprite],
+    grain: NDArray[np.int16],
+    brightness: float,
 ) -> NDArray[np.uint8]:
     picture = lit_floor.copy()
     height, width = stage.lamp.shape
@@ -165,7 +191,7 @@ def _expose(
     solid = stage.cover_mask[..., None]
     picture = picture * (1 - solid) + stage.cover * (stage.lamp * 255)[..., None]
     picture = cv2.GaussianBlur(picture, (3, 3), 0.7)
-    return np.clip(picture + grain, 0, 255).astype(np.uint8)
+    return np.clip(picture * brightness + grain, 0, 255).astype(np.uint8)
 
 
 def _shade(picture: NDArray[np.float32], sprite: Sprite) -> None:
