@@ -106,7 +106,12 @@ def print_rounds(console: Console, told: dict[str, Any]) -> None:
     console.print("new, current, global: mAP50-95 on the frozen frames; leak: of those frames\n")
     for each in told["rounds"]:
         chosen = ", ".join(f"{STRATEGIES.get(k, k)} {n}" for k, n in each["chosen"].items())
-        parts = (f"chosen: {chosen}" if chosen else "", _effort(each["effort"]), each["reason"])
+        parts = (
+            f"chosen: {chosen}" if chosen else "",
+            _effort(each["effort"]),
+            each["reason"],
+            (each["figures"].get("tracking") or {}).get("sentence"),
+        )
         said = escape("; ".join(part for part in parts if part))
         console.print(f"round {each['number']}: {said}", soft_wrap=True)
     _print_curve(console, told["curve"])
@@ -139,6 +144,11 @@ def _effort(effort: dict[str, Any]) -> str:
     """`34 accepted, 5 moved ...`; what did not happen is left out."""
     names = ("accepted", "moved", "reclassified", "deleted", "added")
     return ", ".join(f"{effort[name]} {name}" for name in names if effort.get(name))
+
+
+def _kept(tracks: dict[str, Any] | None) -> str:
+    """How well identities are kept: IDF1, and how often a track changed the animal."""
+    return f"{tracks['idf1']:.3f}, {tracks['switches']} switched" if tracks else ""
 
 
 def _score(figures: dict[str, Any] | None) -> str:
@@ -193,7 +203,7 @@ def _versions(told: dict[str, Any]) -> Table:
         expand=True,
         pad_edge=False,
     )
-    for column in ("version", "state", "served", "mAP50-95", "leak", "made"):
+    for column in ("version", "state", "served", "mAP50-95", "leak", "IDF1", "made"):
         table.add_column(column, no_wrap=True)
     table.add_column("reason", overflow="fold", ratio=1)
     for each in told["versions"]:
@@ -205,6 +215,7 @@ def _versions(told: dict[str, Any]) -> Table:
             each["variant"],
             _score(metrics.get("user_any_class") or metrics.get("user")),
             "" if leakage is None else f"{leakage:.0%}",
+            _kept((metrics.get("tracking") or {}).get("new")),
             each["created_at"][:16].replace("T", " "),
             escape(each["reason"] or ""),
         )

@@ -35,6 +35,7 @@ from shared.labels.folder import (
 )
 from shared.labels.formats import table
 from shared.labels.formats.dataset import LabelledPictures, Picture
+from shared.labels.identities import IDENTITIES, keep_identities
 from shared.labels.yolo import write_yolo
 from shared.platform import Platform
 from shared.storage.disk import explaining, replacing
@@ -157,10 +158,11 @@ def _view(
 
 def _keep(platform: Platform, caller: Caller, task_id: str, labels: LabelSet, place: str) -> int:
     """Store the labels where they belong; of how many frames."""
+    storage = platform.storage
+    _note_identities(storage, task_id, labels)
     if place == BUILTIN:
         with platform.sessions.begin() as session:
             return sum(_draw(session, task_id, each, caller.user_id) for each in labels.frames)
-    storage = platform.storage
     if place == FOLDER:
         folder = storage.local(f"labels/{task_id}/work") / "labels"
         with explaining(folder):
@@ -178,6 +180,17 @@ def _keep(platform: Platform, caller: Caller, task_id: str, labels: LabelSet, pl
     )
     keep_folder(storage, f"labels/{task_id}")
     return len(labels.frames)
+
+
+def _note_identities(storage: Storage, task_id: str, labels: LabelSet) -> None:
+    """Keep which box is of which animal, whatever tool has the boxes themselves."""
+    key = f"labels/{task_id}/{IDENTITIES}"
+    if storage.exists(key):
+        storage.fetch(key)
+    folder = storage.local(f"labels/{task_id}")
+    with explaining(folder):
+        if keep_identities(folder, labels.frames):
+            storage.keep(key)
 
 
 def _draw(session: Session, task_id: str, labels: FrameLabels, user_id: str) -> int:

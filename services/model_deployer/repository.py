@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.base import now
-from shared.db.learning_models import Round
+from shared.db.learning_models import Dataset, Round
 from shared.db.models import Deployment, Model
 from shared.errors import Conflict, NotFound
 
@@ -159,6 +159,11 @@ def remember_figures(session: Session, model: Model, **figures: Any) -> None:
     session.execute(
         update(Model).where(Model.id == model.id).values(metrics={**model.metrics, **figures})
     )
+
+
+def dataset_key(session: Session, sha256: str) -> str | None:
+    """Where the manifest of a data set's version lies; None when there is no such version."""
+    return session.scalar(select(Dataset.key).where(Dataset.sha256 == sha256))
 
 
 def remember_variant(session: Session, path: str, variant: str, onnx_sha256: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.learning_settings import PromotionSettings
+from shared.events.settings import AnalysisSettings
 from shared.flow.work import Job
 from shared.web.answers import Accepted, Done
 
@@ -47,8 +48,11 @@ class PromotionJob(Job):
     metrics: dict[str, Any] = Field(default_factory=dict)
     inference_result_path: str
     last_results: str | None = None
+    video_sha256: str | None = None
+    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     shadow: dict[str, Any] = Field(default_factory=dict)
+    tracking: dict[str, Any] = Field(default_factory=dict)
     decision: str | None = None
     reason: str = ""
 

@@ -196,8 +196,11 @@ def compare_runs(job: PromotionJob, run: Run) -> PromotionJob:
 
     storage, result = run.platform.storage, job.inference_result_path
     last = job.last_results or f"{result}/global"
-    if not storage.exists(f"{last}/results.csv"):
-        run.report(1.0, "no earlier analysis of this video to compare with")
+    known = storage.exists(f"{last}/results.csv")
+    job = job.having(tracking=_tracking(job, run, last if known else None))
+    if not known:
+        told = job.tracking.get("sentence", "")
+        run.report(1.0, f"no earlier analysis of this video to compare with. {told}".strip())
         return job
     found = compare(
         storage.fetch(f"{last}/results.csv"),
@@ -210,8 +213,28 @@ def compare_runs(job: PromotionJob, run: Run) -> PromotionJob:
     storage.local(f"{key}.json").write_text(json.dumps(told), encoding="utf-8")
     for name in ("png", "json"):
         storage.keep(f"{key}.{name}")
-    run.report(1.0, found.sentence, matched=found.matched)
+    sentence = f"{found.sentence} {job.tracking.get('sentence', '')}".strip()
+    run.report(1.0, sentence, matched=found.matched)
     return job.having(shadow={name: told[name] for name in told if name != "timeline"})
+
+
+def _tracking(job: PromotionJob, run: Run, last: str | None) -> dict[str, Any]:
+    """How well both analyses keep the identities of the frames that judge, where they have some."""
+    from services.model_deployer.engines.tracking import identified_truth, judged_tracks
+
+    storage, sha256 = run.platform.storage, job.metrics.get("dataset")
+    with run.platform.reads() as session:
+        key = repository.dataset_key(session, sha256) if sha256 else None
+    results = f"{job.inference_result_path}/results.csv"
+    if key is None or not storage.exists(key) or not storage.exists(results):
+        return {}
+    manifest = json.loads(storage.fetch(key, sha256).read_text(encoding="utf-8"))
+    return judged_tracks(
+        identified_truth(manifest, job.video_sha256 or "", job.inference),
+        storage.fetch(results),
+        storage.fetch(f"{last}/results.csv") if last else None,
+        against=last or "",
+    )
 
 
 @task()
@@ -225,7 +248,8 @@ def decide_promotion(job: PromotionJob, run: Run) -> PromotionJob:
     with run.platform.sessions.begin() as session:
         repository.lock_versions(session, job.model)
         model = repository.version(session, job.model, job.version)
-        repository.remember_figures(session, model, shadow=job.shadow)
+        tracking = {"tracking": job.tracking} if job.tracking else {}
+        repository.remember_figures(session, model, shadow=job.shadow, **tracking)
         present = repository.current(session, job.model)
         if model.state != repository.CANDIDATE:
             decision, reason = model.state, model.reason or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.model_trainer.engines.dataset_manifest import read_manifest
 from services.model_trainer.errors import FrameMissing
 from shared.admission.callers import Caller, own_task
 from shared.db.learning_models import Dataset
-from shared.labels.boxes import FrameState
+from shared.labels.boxes import Box, FrameState
 from shared.labels.formats import table
 from shared.labels.formats.dataset import LabelledPictures, Picture
 from shared.labels.yolo import parse_yolo
@@ -87,7 +88,7 @@ def _pictures(storage: Storage, manifest: dict[str, Any]) -> LabelledPictures:
             Picture(
                 frame["file"],
                 FrameState(frame["state"]),
-                tuple(parse_yolo(frame["labels"], classes, where=frame["file"])),
+                _boxes(frame, classes),
                 folder=(frame["video"][:VIDEO_DIGITS] or "video") if len(videos) > 1 else "",
                 split="" if frame["split"] == "unused" else frame["split"],
                 frame=frame["frame"],
@@ -97,6 +98,12 @@ def _pictures(storage: Storage, manifest: dict[str, Any]) -> LabelledPictures:
             )
         )
     return LabelledPictures(classes, tuple(pictures))
+
+
+def _boxes(frame: dict[str, Any], classes: tuple[str, ...]) -> tuple[Box, ...]:
+    boxes = parse_yolo(frame["labels"], classes, where=frame["file"])
+    animals = frame.get("identities") or [None] * len(boxes)
+    return tuple(replace(b, identity=animal) for b, animal in zip(boxes, animals, strict=True))
 
 
 def _folders(frames: Sequence[dict[str, Any]]) -> set[str]:

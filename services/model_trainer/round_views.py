@@ -55,7 +55,7 @@ def view(session: Session, root: Task) -> RoundsView:
                 empty=facts.get("empty", 0),
                 frames=before + facts.get("labelled", 0) + facts.get("empty", 0),
                 effort=facts.get("effort") or {},
-                figures=figures(facts.get("metrics") or {}),
+                figures=figures(facts),
                 model=model,
                 model_state=registered.state if registered else None,
                 decision=facts.get("decision"),
@@ -81,8 +81,12 @@ def _chosen(facts: dict[str, Any]) -> dict[str, int]:
     return {"uniform": taken} if taken else {}
 
 
-def figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What the new, the current and the global model reach on the frozen frames, and how it leaks."""
+def figures(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the new, the current and the global model reach on the frozen frames, and how it leaks.
+
+    And how well the tracks of the new and the last analysis keep identities, where some are known.
+    """
+    metrics = facts.get("metrics") or {}
     found: dict[str, Any] = {w: metrics[name] for w, name in FIGURES.items() if name in metrics}
     against = metrics.get("comparison") or {}
     if against.get("against", "global") != "global":
@@ -93,6 +97,8 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
     for name in ("frames", "boxes", "leakage", "comparison"):
         if name in metrics:
             found[name] = metrics[name]
+    if facts.get("tracking"):
+        found["tracking"] = facts["tracking"]
     return found
 
 
@@ -150,7 +156,7 @@ def settle(platform: Platform) -> int:
             made = [d for d in repository.datasets_of(session, row.root_id) if d.task_id == task.id]
             row.chosen = _chosen(facts)
             row.effort = facts.get("effort") or {}
-            row.comparison = figures(facts.get("metrics") or {})
+            row.comparison = figures(facts)
             row.dataset_sha256 = made[-1].sha256 if made else None
             row.decision = facts.get("decision") or (CURRENT if row.number == 1 else None)
             row.reason = facts.get("reason") or (task.error or {}).get("message")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.events.base import DomainEvent
 from shared.events.learning_settings import FrameBudget, PromotionSettings
+from shared.events.settings import AnalysisSettings
 
 
 class FrameChoiceRequested(DomainEvent, name="EVENT_FRAME_CHOICE_REQUESTED"):
@@ -52,6 +53,8 @@ class ModelPromotionRequested(DomainEvent, name="EVENT_MODEL_PROMOTION_REQUESTED
     metrics: dict[str, Any]
     inference_result_path: str  # of the new version: the shadow run
     last_results: str | None = None  # of the current version on the same video
+    video_sha256: str | None = None
+    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)  # of the shadow run
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
 
 
@@ -61,3 +64,4 @@ class ModelPromotionDecided(DomainEvent, name="EVENT_MODEL_PROMOTION_DECIDED"):
     decision: str  # CURRENT or CANDIDATE
     reason: str
     shadow: dict[str, Any] = Field(default_factory=dict)
+    tracking: dict[str, Any] = Field(default_factory=dict)  # where the truth has identities

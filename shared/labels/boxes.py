@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from shared.labels.errors import LabelInvalid
@@ -23,6 +23,8 @@ class Box:
     cy: float
     w: float
     h: float
+    identity: int | None = field(default=None, kw_only=True)
+    """Which animal it is, from 0 on, within one labeling; None where nobody said so."""
 
 
 class FrameState(StrEnum):
@@ -74,7 +76,8 @@ class LabelSet:
             digest.update(f"\n{frame.frame} {frame.state}".encode())
             for box in frame.boxes:
                 numbers = f"{box.cx:.6f} {box.cy:.6f} {box.w:.6f} {box.h:.6f}"
-                digest.update(f"\n{box.class_id} {numbers}".encode())
+                animal = "" if box.identity is None else f" {box.identity}"
+                digest.update(f"\n{box.class_id} {numbers}{animal}".encode())
         return digest.hexdigest()
 
 
@@ -110,7 +113,7 @@ def checked_box(box: Box, classes: tuple[str, ...] | list[str], *, where: str) -
         return box
     if min(x1 - x0, y1 - y0) < SMALLEST_SIDE:
         raise LabelInvalid(f"{where}: nothing of the box lies inside the image. Delete this line.")
-    return Box(box.class_id, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+    return replace(box, cx=(x0 + x1) / 2, cy=(y0 + y1) / 2, w=x1 - x0, h=y1 - y0)
 
 
 def _clipped_span(

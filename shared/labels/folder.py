@@ -3,7 +3,8 @@
 The text files are the truth, so that any labeling tool may write them: a text without a line
 says that somebody looked and saw nothing, a text that is absent says that nobody looked.
 ``labels.json`` repeats state and counts for readers that do not want to open a file a frame; it is
-written last, so a folder that has one is whole.
+written last, so a folder that has one is whole. ``identities.json`` lies there where boxes came with the animal
+that they are of.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from shared.labels.boxes import FrameLabels, FrameState, LabelSet, checked_box
 from shared.labels.errors import LabelInvalid
+from shared.labels.identities import Known, identified, keep_identities, read_identities
 from shared.labels.yolo import parse_yolo, write_yolo
 
 CLASSES = "classes.txt"
@@ -103,7 +105,8 @@ def read_label_folder(
                 f"{text} belongs to no frame of {frames_json.name}. "
                 "Give it the name of its image, or remove it."
             )
-    return LabelSet(names, tuple(_read_frame(folder, entry, names) for entry in entries))
+    known = read_identities(folder)
+    return LabelSet(names, tuple(_read_frame(folder, entry, names, known) for entry in entries))
 
 
 def write_label_folder(folder: Path, labels: LabelSet) -> None:
@@ -123,15 +126,20 @@ def write_label_folder(folder: Path, labels: LabelSet) -> None:
             text.unlink(missing_ok=True)
         else:
             _write(text, write_yolo(frame.boxes))
+    keep_identities(folder, labels.frames)
+    known = read_identities(folder)
+    labels = replace(labels, frames=tuple(identified(frame, known) for frame in labels.frames))
     _write(folder / SUMMARY, json.dumps(_summary(labels), indent=1) + "\n")
 
 
-def _read_frame(folder: Path, entry: FrameEntry, classes: tuple[str, ...]) -> FrameLabels:
+def _read_frame(
+    folder: Path, entry: FrameEntry, classes: tuple[str, ...], known: Known
+) -> FrameLabels:
     text = folder / label_name(entry.file)
     if not text.is_file():
         return FrameLabels(entry.frame, entry.file, FrameState.UNSEEN)
     boxes = parse_yolo(_text(text), classes, where=str(text))
-    return FrameLabels.seen(entry.frame, entry.file, boxes)
+    return identified(FrameLabels.seen(entry.frame, entry.file, boxes), known)
 
 
 def _checked(frame: FrameLabels, classes: tuple[str, ...]) -> FrameLabels:

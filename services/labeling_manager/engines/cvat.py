@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -148,15 +148,20 @@ class CvatEngine:
         )
 
     def pull(self, ref: str) -> LabelSet:
-        """The boxes of finished jobs by frame; all other frames are UNSEEN."""
+        """The boxes of finished jobs by frame; all other frames are UNSEEN.
+
+        A track ends with its job. So it tells which animal a box is of only where one job has all
+        the frames: of several jobs one animal would have several identities.
+        """
         record = Record.read(self._work(ref))
         classes = record.spec.classes
         found: dict[str, list[Box]] = {}
-        skipped = 0
+        skipped = jobs = 0
         with self._project(ref) as (cvat, project):
             labels = cvat.labels(project)
             for part in self._parts(cvat, project, cvat.jobs(project)):
                 skipped += len(part.deleted)
+                jobs += len(set(part.last_of_job.values()))
                 settled = part.finished - part.deleted
                 found |= {part.name(frame): [] for frame in settled}
                 for frame, shape in drawn(cvat.annotations(part.task), part.last_of_job, cvat.url):
@@ -168,6 +173,10 @@ class CvatEngine:
                     box = box_of(shape, part.size(frame), classes.index(name))
                     if box is not None:
                         found[part.name(frame)].append(box)
+        if jobs > 1:
+            found = {
+                name: [replace(b, identity=None) for b in boxes] for name, boxes in found.items()
+            }
         if record.frames and skipped >= len(record.frames):
             raise NothingDrawn(len(record.frames), _project(ref))
         frames = (

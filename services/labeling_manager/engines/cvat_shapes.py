@@ -9,6 +9,7 @@ from typing import Any
 from services.labeling_manager.engines.port import Prediction
 from services.labeling_manager.errors import CvatRefuses
 from shared.labels.boxes import SMALLEST_SIDE, Box
+from shared.labels.identities import identity_of
 
 Json = dict[str, Any]
 RECTANGLE = "rectangle"
@@ -52,7 +53,7 @@ def drawn(annotations: Json, last_of_job: dict[int, int], where: str) -> Iterato
         yield int(shape["frame"]), shape
     for track in annotations.get("tracks", ()):
         for frame, shape in _followed(track, last_of_job, where):
-            yield frame, {**shape, "label_id": track["label_id"]}
+            yield frame, {**shape, "label_id": track["label_id"], "track_id": track.get("id")}
 
 
 def _see_rectangle(shape: Json, where: str) -> None:
@@ -85,7 +86,10 @@ def _followed(track: Json, last_of_job: dict[int, int], where: str) -> Iterator[
 
 
 def box_of(shape: Json, size: tuple[int, int], class_id: int) -> Box | None:
-    """The upright box around a rectangle, cut at the image's edges; None when nothing is left."""
+    """The upright box around a rectangle, cut at the image's edges; None when nothing is left.
+
+    One of a track has the number of the track as its identity.
+    """
     x0, y0, x1, y1 = _upright(shape["points"], float(shape.get("rotation") or 0.0))
     width, height = size
     left, right = max(x0 / width, 0.0), min(x1 / width, 1.0)
@@ -93,7 +97,8 @@ def box_of(shape: Json, size: tuple[int, int], class_id: int) -> Box | None:
     if not min(right - left, bottom - top) >= 2 * SMALLEST_SIDE:  # rounding keeps it; NaN falls out
         return None
     numbers = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-    return Box(class_id, *(round(number, DECIMALS) for number in numbers))
+    rounded = (round(number, DECIMALS) for number in numbers)
+    return Box(class_id, *rounded, identity=identity_of(shape.get("track_id")))
 
 
 def _upright(points: Sequence[float], degrees: float) -> tuple[float, float, float, float]:

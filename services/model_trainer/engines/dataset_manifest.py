@@ -46,7 +46,9 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> di
         "relabelled": [
             now
             for was, now in both
-            if _named(was, classes) != _named(now, after["classes"]) or was["state"] != now["state"]
+            if _named(was, classes) != _named(now, after["classes"])
+            or was["state"] != now["state"]
+            or was.get("identities") != now.get("identities")
         ],
     }
     moved = [(was, now) for was, now in both if was["split"] != now["split"]]

@@ -122,6 +122,7 @@ def _seen(
             "time_s": frame.time_s,
             "split": split.get(frame.name, UNUSED),
             "labels": write_yolo(frame.labels.boxes),
+            **_identities(frame.labels),
         }
 
 
@@ -154,6 +155,12 @@ def _row(labels: FrameLabels, video: str, number: int) -> dict[str, Any]:
         "state": labels.state.value,
         "boxes": len(labels.boxes) if labels.state is FrameState.LABELLED else 0,
     }
+
+
+def _identities(labels: FrameLabels) -> dict[str, Any]:
+    """Which animal each label line is of, where that is known of any."""
+    animals = [box.identity for box in labels.boxes]
+    return {"identities": animals} if any(each is not None for each in animals) else {}
 
 
 def _image(file: Path, key: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 COCO cannot tell an empty image from one that nobody looked at. Ours are kept apart: the latter
 lie in annotations/unseen.json, and each image has the extra fields `state` and `frame`. In a file
-of another tool, an image without a box is taken as not looked at.
+of another tool, an image without a box is taken as not looked at. `track_id` of an annotation says which animal it is; tools write it there,
+or among the attributes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from shared.labels.formats.dataset import (
     split_path,
 )
 from shared.labels.formats.edges import edges
+from shared.labels.identities import identity_of
 
 FILE = re.compile(r"instances_([a-z]+?)[0-9]*\.json")
 NONE = "all"
@@ -74,6 +76,7 @@ def _document(data: LabelledPictures, pictures: list[Picture], first: int) -> di
                     "bbox": [x0, y0, round(x1 - x0, 9), round(y1 - y0, 9)],
                     "area": round((x1 - x0) * (y1 - y0), 3),
                     "iscrowd": 0,
+                    **({} if box.identity is None else {"track_id": box.identity}),
                 }
             )
     categories = [{"id": i, "name": name} for i, name in enumerate(data.classes, start=1)]
@@ -173,10 +176,16 @@ def _boxes(
             raise LabelInvalid(f"{line} has the category {str(category)[:20]}, which is not there.")
         class_id = class_number(categories[category], classes, line)
         size = checked_size(images[image].get("width"), images[image].get("height"), line)
-        boxes.setdefault(image, []).append(_box(row.get("bbox"), class_id, size, classes, line))
+        boxes.setdefault(image, []).append(_box(row, class_id, size, classes, line))
     if crowds:
         told.append(f"{crowds} crowd regions are left out: they are no boxes of single objects.")
     return boxes
+
+
+def _identity(row: dict[str, Any]) -> int | None:
+    attributes = row.get("attributes")
+    among = attributes.get("track_id") if isinstance(attributes, dict) else None
+    return identity_of(row.get("track_id", among))
 
 
 def _picture(
@@ -215,9 +224,10 @@ def _state(said: Any, boxes: tuple[Box, ...], where: str) -> tuple[FrameState, b
 
 
 def _box(
-    bbox: Any, class_id: int, size: tuple[int, int], classes: Sequence[str], where: str
+    row: dict[str, Any], class_id: int, size: tuple[int, int], classes: Sequence[str], where: str
 ) -> Box:
+    bbox = row.get("bbox")
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise LabelInvalid(f"{where}: `bbox` is not [x, y, width, height].")
     x, y, w, h = (number(value, where) for value in bbox)
-    return pixel_box(class_id, (x, y, x + w, y + h), size, classes, where)
+    return pixel_box(class_id, (x, y, x + w, y + h), size, classes, where, identity=_identity(row))

@@ -2,7 +2,8 @@
 
 CVAT cannot tell an empty image from one that nobody looked at; ours have the extra attributes
 `state` and `frame`, which CVAT passes over. In a file of another origin an image without a box is
-taken as not looked at.
+taken as not looked at. A box's attribute `track_id` says which animal it is. CVAT for video 1.1 is
+read too: see `cvat_tracks`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from shared.labels.boxes import Box, FrameState
 from shared.labels.errors import LabelInvalid
+from shared.labels.formats import cvat_tracks
 from shared.labels.formats.archive import number, opened, parse_xml
 from shared.labels.formats.dataset import (
     LabelledPictures,
@@ -26,8 +28,10 @@ from shared.labels.formats.dataset import (
     split_path,
 )
 from shared.labels.formats.edges import edges
+from shared.labels.identities import identity_of
 
 FILE = "annotations.xml"
+TRACK = "track_id"
 EDGES = ("xtl", "ytl", "xbr", "ybr")
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test", "dropped": "dropped"}
 OTHER_SHAPES = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
@@ -69,6 +73,8 @@ def _image(root: Element, image_id: int, picture: Picture, classes: Sequence[str
         for name, edge in zip(EDGES, edges(box, picture.width, picture.height), strict=True):
             drawn.set(name, repr(edge))
         drawn.set("z_order", "0")
+        if box.identity is not None:
+            SubElement(drawn, "attribute", name=TRACK).text = str(box.identity)
 
 
 def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
@@ -90,7 +96,11 @@ def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
             names.update(dict.fromkeys(checked_names(found, where) if found else ()))
         told: list[str] = []
         if classes is None and not names:
-            used = {box.get("label", "") for _, root in roots for box in root.iter("box")}
+            used = {
+                shape.get("label", "")
+                for _, root in roots
+                for shape in (*root.iterfind("image/box"), *root.iterfind("track"))
+            }
             names = dict.fromkeys(sorted(used))
             told.append("The file lists no labels: the classes are numbered by name.")
         known = tuple(classes) if classes is not None else checked_names(names, path.name)
@@ -98,10 +108,7 @@ def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
         unsure = 0
         for where, root in roots:
             if root.find("track") is not None:
-                raise LabelInvalid(
-                    f"{where} has tracks of a video. Export as 'CVAT for images 1.1': it has the "
-                    "boxes of each frame."
-                )
+                pictures += cvat_tracks.pictures_of(root, known, where)
             for image in root.iterfind("image"):
                 picture, guessed = _picture(image, known, where)
                 unsure += guessed
@@ -153,4 +160,5 @@ def _box(box: Element, size: tuple[int, int], classes: Sequence[str], where: str
         raise LabelInvalid(f"{where}: a box is rotated. Draw it upright.")
     class_id = class_number((box.get("label") or "").strip(), classes, where)
     found = tuple(number(box.get(edge), f"{where}: {edge}") for edge in EDGES)
-    return pixel_box(class_id, found, size, classes, where)
+    animal = next((a.text for a in box.iterfind("attribute") if a.get("name") == TRACK), None)
+    return pixel_box(class_id, found, size, classes, where, identity=identity_of(animal))

@@ -100,7 +100,13 @@ def class_number(name: str, classes: Sequence[str], where: str) -> int:
 
 
 def pixel_box(
-    class_id: int, edges: Sequence[float], size: tuple[int, int], classes: Sequence[str], where: str
+    class_id: int,
+    edges: Sequence[float],
+    size: tuple[int, int],
+    classes: Sequence[str],
+    where: str,
+    *,
+    identity: int | None = None,
 ) -> Box:
     """A box from its left, upper, right and lower edge in pixels. Raises `LabelInvalid`."""
     left, top, right, bottom = edges
@@ -113,6 +119,7 @@ def pixel_box(
         (top + bottom) / 2 / height,
         (right - left) / width,
         (bottom - top) / height,
+        identity=identity,
     )
     return share_box(box, classes, where)
 
@@ -120,12 +127,12 @@ def pixel_box(
 def share_box(box: Box, classes: Sequence[str], where: str) -> Box:
     """A box that was checked, with the decimals that labels are stored with."""
     good = checked_box(box, tuple(classes), where=where)
-    return Box(
-        good.class_id,
-        round(good.cx, DECIMALS),
-        round(good.cy, DECIMALS),
-        round(good.w, DECIMALS),
-        round(good.h, DECIMALS),
+    return replace(
+        good,
+        cx=round(good.cx, DECIMALS),
+        cy=round(good.cy, DECIMALS),
+        w=round(good.w, DECIMALS),
+        h=round(good.h, DECIMALS),
     )
 
 
@@ -162,7 +169,8 @@ def split_path(path: str, where: str) -> tuple[str, str]:
 def checked(data: LabelledPictures, where: str) -> LabelledPictures:
     """`data`, if its pictures are few enough, distinct and consistent. Raises `LabelInvalid`.
 
-    The same box twice in a picture (a double click) counts once.
+    The same box twice in a picture (a double click) counts once. Of a picture that has two boxes of
+    one animal the identities are left out: one of them is wrong, and nobody knows which.
     """
     if len(data.pictures) > MAX_PICTURES:
         raise LabelInvalid(
@@ -170,6 +178,7 @@ def checked(data: LabelledPictures, where: str) -> LabelledPictures:
         )
     seen: set[tuple[str, str]] = set()
     pictures = []
+    doubtful = 0
     for picture in data.pictures:
         stem = (picture.folder, PurePosixPath(picture.file).stem)
         if stem in seen:
@@ -183,5 +192,12 @@ def checked(data: LabelledPictures, where: str) -> LabelledPictures:
             raise LabelInvalid(
                 f"{where}: {picture.path} has {len(boxes)} boxes; at most {MAX_BOXES} are read."
             )
+        animals = [box.identity for box in boxes if box.identity is not None]
+        if len(set(animals)) < len(animals):
+            boxes = tuple(dict.fromkeys(replace(box, identity=None) for box in boxes))
+            doubtful += 1
         pictures.append(replace(picture, boxes=boxes))
-    return replace(data, pictures=tuple(pictures))
+    told = data.told
+    if doubtful:
+        told = (*told, f"{doubtful} images have an animal twice: their identities are left out.")
+    return replace(data, pictures=tuple(pictures), told=told)

@@ -179,12 +179,31 @@ def test_a_track_is_followed_between_its_key_frames(
     end = rectangle(server, replace(BOX, cx=0.75), 4) | {"outside": False}
     gone = {**end, "frame": 5, "outside": True}
     label = server.label_id("mouse")
-    task.tracks = [{"label_id": label, "frame": 0, "shapes": [end, start, gone]}]
+    task.tracks = [{"id": 41, "label_id": label, "frame": 0, "shapes": [end, start, gone]}]
     server.finish("00000000.jpg")
     frames = engine.pull(ref).frames
     found = [frame.boxes[0].cx for frame in frames[:5]]
     assert found == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.75], abs=1e-5)
     assert frames[5].state is FrameState.EMPTY
+    assert {frame.boxes[0].identity for frame in frames[:5]} == {41}
+
+
+def test_a_track_of_one_job_of_several_is_no_identity(
+    make_engine: Callable[..., CvatEngine], server: CvatServer, tmp_path: Path
+):
+    engine = make_engine(cvat_job_frames=3)
+    ref = engine.open(SPEC)
+    engine.push(ref, images(tmp_path / "f", range(6)), {})
+    task, _ = server.place("00000000.jpg")
+    key = rectangle(server, BOX, 0) | {"outside": False}
+    task.tracks = [
+        {"id": 41, "label_id": server.label_id("mouse"), "frame": 0, "shapes": [key]},
+    ]
+    for name in ("00000000.jpg", "00000005.jpg"):
+        server.finish(name)
+    frames = engine.pull(ref).frames
+    assert [len(frame.boxes) for frame in frames] == [1, 1, 1, 0, 0, 0]
+    assert {box.identity for frame in frames for box in frame.boxes} == {None}
 
 
 def test_a_turned_rectangle_becomes_the_upright_one_around_it(

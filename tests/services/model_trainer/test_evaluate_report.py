@@ -16,7 +16,6 @@ from services.model_trainer.engines.evaluate_matches import (
     mean_ap,
 )
 from services.model_trainer.engines.evaluate_report import Rival, judge
-from services.model_trainer.engines.evaluate_tracking import identities
 from shared.events.learning_settings import PromotionSettings
 from shared.vision.boxes import Detections
 from shared.vision.metrics import Truth
@@ -102,49 +101,3 @@ def test_a_curve_knows_its_best_point():
     curve = curves(match(frames, 1), ["fly"])["fly"]
     assert curve.recall.tolist() == [0.5, 0.5, 1.0]
     assert curve.best == pytest.approx((0.4, 2 / 3, 1.0))
-
-
-def walk(identity, times, x):
-    return {t: [(identity, (x + t, 0, x + t + 10, 10))] for t in times}
-
-
-def joined(*parts):
-    rows: dict[int, list] = {}
-    for part in parts:
-        for frame_number, boxes in part.items():
-            rows.setdefault(frame_number, []).extend(boxes)
-    return rows
-
-
-def test_perfect_tracks_keep_every_identity():
-    truth = joined(walk(1, range(10), 0), walk(2, range(10), 100))
-    tracks = joined(walk(7, range(10), 0), walk(3, range(10), 100))
-    found = identities(truth, tracks)
-    assert (found.idf1, found.switches) == (1.0, 0)
-
-
-def test_a_track_that_breaks_costs_its_shorter_part():
-    truth = walk(1, range(10), 0)
-    tracks = joined(walk(5, range(7), 0), walk(6, range(7, 10), 0))
-    found = identities(truth, tracks)
-    assert found.idf1 == pytest.approx(2 * 7 / 20)
-    assert found.switches == 1
-
-
-def test_tracks_that_swap_count_two_switches():
-    truth = joined(walk(1, range(10), 0), walk(2, range(10), 100))
-    tracks = joined(
-        walk(1, range(5), 0),
-        walk(2, range(5, 10), 0),
-        walk(2, range(5), 100),
-        walk(1, range(5, 10), 100),
-    )
-    found = identities(truth, tracks)
-    assert (found.switches, found.idf1) == (2, 0.5)
-
-
-def test_inventions_and_misses_lower_precision_and_recall():
-    found = identities(walk(1, range(10), 0), joined(walk(1, range(5), 0), walk(9, range(10), 500)))
-    assert (found.recall, found.precision) == (0.5, pytest.approx(5 / 15))
-    nothing = identities(walk(1, range(3), 0), {})
-    assert (nothing.idf1, nothing.switches) == (0.0, 0)

@@ -186,6 +186,8 @@ def test_the_rounds_are_told_with_their_figures_and_a_curve(door, ann) -> None:
         told = ann.get(f"/tasks/{root}/rounds").json()["rounds"][-1]
         assert (told["state"], told["waits_for"]) == ("QUEUED", "frame_choice")
         facts = {"decision": "CURRENT", "reason": "It is better.", "chosen": chosen}
+        if number == 3:
+            facts["tracking"] = {"frames": 15, "new": {"idf1": 0.93, "switches": 2}}
         finish(door, task_id, number, score, against=f"task-{root}/{number - 1}", **facts)
     seen = ann.get(f"/tasks/{root}/rounds").json()
     assert seen["current_model"] == f"task-{root}/3"
@@ -200,6 +202,8 @@ def test_the_rounds_are_told_with_their_figures_and_a_curve(door, ann) -> None:
     figures = last["figures"]
     assert figures["current"] == {"model": f"task-{root}/2", "map50": 0.7, "map50_95": 0.35}
     assert figures["global"]["map50_95"] == 0.2
+    assert figures["tracking"]["new"] == {"idf1": 0.93, "switches": 2}
+    assert "tracking" not in seen["rounds"][1]["figures"]
     assert [p["frames"] for p in seen["curve"]["points"]] == [20, 40, 60]
     following = seen["curve"]["next"]
     assert 0 <= following["low"] <= following["expected"] <= following["high"]
