@@ -9,51 +9,21 @@ of another class *reclassified*; what is left of the suggestions was *deleted*, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.labels.boxes import FrameLabels, FrameState, LabelSet
+from shared.labels.overlap import SAME_IOU, Shape, intersection_over_union
 
 ACCEPTED_IOU = 0.95
 """From this overlap on a suggestion was left as it was: tools round, and a pixel is not a correction."""
-SAME_IOU = 0.5
-"""From this overlap on two boxes are about the same animal."""
 SAME_CLASS_BONUS = 1e-3
 """Among pairs that overlap equally those of one class go together; too little to change any other."""
 CORRECTIONS = ("moved", "reclassified", "deleted", "added")
 """What a person had to do; of an accepted box there was nothing to do."""
 LARGEST_FRAME = 5000
 """Boxes of a frame, suggested and drawn together, that are matched: a matrix of it is 50 MB."""
-
-
-class Shape(Protocol):
-    """A box of a label or of a suggestion; centre and size as shares of the image, 0..1."""
-
-    @property
-    def class_id(self) -> int:
-        """Position in the classes of the labeling."""
-        ...
-
-    @property
-    def cx(self) -> float:
-        """Centre, from the left."""
-        ...
-
-    @property
-    def cy(self) -> float:
-        """Centre, from the top."""
-        ...
-
-    @property
-    def w(self) -> float:
-        """Width."""
-        ...
-
-    @property
-    def h(self) -> float:
-        """Height."""
-        ...
 
 
 class FrameEffort(NamedTuple):
@@ -105,20 +75,6 @@ class Effort(BaseModel):
     def accepted_share(self) -> float | None:
         """Share of the suggestions that were left as they were; None without suggestions."""
         return self.accepted / self.suggested if self.suggested else None
-
-
-def intersection_over_union(one: Shape, other: Shape) -> float:
-    """How much two boxes overlap, 0..1; 0 for boxes without area."""
-    across = min(one.cx + one.w / 2, other.cx + other.w / 2) - max(
-        one.cx - one.w / 2, other.cx - other.w / 2
-    )
-    down = min(one.cy + one.h / 2, other.cy + other.h / 2) - max(
-        one.cy - one.h / 2, other.cy - other.h / 2
-    )
-    if across <= 0 or down <= 0:
-        return 0.0
-    shared = across * down
-    return shared / (one.w * one.h + other.w * other.h - shared)
 
 
 def compare_frame(

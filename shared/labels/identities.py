@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.labels.boxes import Box, FrameLabels, FrameState
-from shared.labels.effort import SAME_IOU, intersection_over_union
 from shared.labels.errors import LabelInvalid
+from shared.labels.overlap import SAME_IOU, intersection_over_union
 
 IDENTITIES = "identities.json"
 MAX_IDENTITY = 2**53  # what every reader of JSON keeps exactly

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from shared.labels.boxes import Box, FrameLabels, FrameState, LabelSet
 from shared.labels.effort import (
     ACCEPTED_IOU,
-    SAME_IOU,
     FrameEffort,
     account,
     compare_frame,
-    intersection_over_union,
 )
+from shared.labels.overlap import SAME_IOU, intersection_over_union
 
 share = st.floats(0.1, 0.9, allow_nan=False)
 side = st.floats(0.05, 0.4, allow_nan=False)
