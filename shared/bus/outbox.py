@@ -15,18 +15,18 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import String, bindparam, exists, select, update
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from shared.bus.port import Outbound, Sender
-from shared.db.base import table
+from shared.db.base import UtcDateTime, table
 from shared.db.direct import Direct, reading, transaction
 from shared.db.inserts import Inserts
 from shared.db.lazy_commit import CommitLazily
 from shared.db.models import Incoming, Outgoing, now
-from shared.db.prepared import Prepared
+from shared.db.prepared import Prepared, Rows
 from shared.events.base import DomainEvent
 from shared.telemetry import tracing
 from shared.telemetry.table import EVENTS_PUBLISHED, PUBLISH_FAILURES
@@ -50,14 +50,14 @@ _SENT = Prepared(
     .where(_OUTBOX.c.id == bindparam("row"), CommitLazily())  # forgotten: it is sent once more
     .values(published_at=bindparam("moment"))
 )
-_HANDLED = Prepared(
-    select(_INBOX.c.at).where(
-        _INBOX.c.consumer == bindparam("who"), _INBOX.c.event_id == bindparam("event")
-    )
-)
+_WHO, _EVENT = bindparam("who", type_=String()), bindparam("event", type_=String())
 _HANDLE = Prepared(
-    _INBOX.insert().values(
-        consumer=bindparam("who"), event_id=bindparam("event"), at=bindparam("moment")
+    _INBOX.insert().from_select(
+        ["consumer", "event_id", "at"],
+        select(_WHO, _EVENT, bindparam("moment", type_=UtcDateTime())).where(
+            ~exists().where(_INBOX.c.consumer == _WHO, _INBOX.c.event_id == _EVENT)
+        ),
+        include_defaults=False,
     )
 )
 _NOTHING = Inserts()
@@ -66,10 +66,16 @@ _ROWS = select(Outgoing.id, Outgoing.name, Outgoing.body).order_by(Outgoing.id)
 
 @dataclass
 class _Own:
-    """The rows that the present transaction of a session has stored."""
+    """What the present transaction of a session has stored; nobody waits for it before the commit."""
 
-    rows: list[Row] = field(default_factory=list)
+    stored: list[tuple[Rows, dict[str, tuple[str, dict[str, Any]]]]] = field(default_factory=list)
+    """Rows of the outbox, and by id of event its name and body."""
     certain: bool = True  # False: some went with a savepoint
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is to be sent."""
+        return [(row.id, *named[row.event_id]) for rows, named in self.stored for row in rows.all]
 
 
 class OutboxBus:
@@ -117,15 +123,12 @@ class OutboxBus:
             session.info[_OWN] = _Own()
             sa_event.listen(session, "after_commit", self._after_commit)
             sa_event.listen(session, "after_soft_rollback", _after_rollback)
-        ids = {row.event_id: row.id for row in stored.all}
-        session.info[_OWN].rows += [
-            (ids[event.event_id], event.name, body)
-            for event, body in zip(events, bodies, strict=True)
-        ]
+        named = {e.event_id: (e.name, body) for e, body in zip(events, bodies, strict=True)}
+        session.info[_OWN].stored.append((stored, named))
 
     def _after_commit(self, session: Session) -> None:
         # a savepoint's end is announced too; the outer transaction holds the lock still
-        if session.in_nested_transaction() or not session.info[_OWN].rows:
+        if session.in_nested_transaction() or not session.info[_OWN].stored:
             return
         own, session.info[_OWN] = session.info[_OWN], _Own()
         try:
@@ -232,13 +235,14 @@ def trace_of(session: Session, task_id: str) -> str | None:
     return tracing.traceparent() or session.scalar(last.order_by(Outgoing.id.desc()).limit(1))
 
 
-def first_time(session: Session | Direct, consumer: str, event_id: str) -> bool:
+def handled(direct: Direct, consumer: str, event_id: str) -> Rows:
+    """`first_time` for those who need not wait for the answer: a row, when it is the first time."""
+    return direct.run(_HANDLE, who=consumer, event=event_id, moment=now())
+
+
+def first_time(session: Session, consumer: str, event_id: str) -> bool:
     """Record that `consumer` handles `event_id`; False when it already has.
 
     Runs in the transaction of the effect: either both are stored or none.
     """
-    direct = session if isinstance(session, Direct) else Direct(session.connection())
-    if direct.run(_HANDLED, who=consumer, event=event_id).first is not None:
-        return False
-    direct.run(_HANDLE, who=consumer, event=event_id, moment=now())
-    return True
+    return handled(Direct(session.connection()), consumer, event_id).count == 1

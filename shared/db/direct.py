@@ -23,7 +23,8 @@ from shared.db.prepared import Prepared, Rows
 
 _KEY = func.hashtextextended(bindparam("task", type_=String()), 0)
 _LOCK = Prepared(select(func.pg_advisory_xact_lock(_KEY).label("locked")))
-WAITING, WRITTEN = "actverse.waiting", "actverse.written"  # in the `info` of a connection
+# in the `info` of a connection
+WAITING, WRITTEN, PIPELINE = "actverse.waiting", "actverse.written", "actverse.pipeline"
 Write = tuple[Prepared, dict[str, Any]]
 
 
@@ -33,10 +34,10 @@ class Direct:
     def __init__(self, connection: Connection | sqlite3.Connection) -> None:
         """`connection` may be that of a session: everything before and after is one transaction."""
         self._connection = connection
-        self._pipeline: Any = None
         driver: Any = connection
         if isinstance(connection, Connection):
             driver = connection.connection.driver_connection
+            self._info = connection.info
         self._driver = driver
         self._is_sqlite = isinstance(driver, sqlite3.Connection)
 
@@ -44,6 +45,10 @@ class Direct:
     def near(self) -> bool:
         """Whether a statement costs no round trip: SQLite, which has one writer at a time."""
         return self._is_sqlite
+
+    @property
+    def _pipeline(self) -> Any | None:
+        return self._info.get(PIPELINE)
 
     def run(self, prepared: Prepared, **values: Any) -> Rows:
         """Execute `prepared`; an error is SQLAlchemy's, as from everywhere else.
@@ -82,19 +87,27 @@ class Direct:
 
     @contextmanager
     def at_once(self) -> Iterator[Direct]:
-        """Statements share round trips to a server until somebody asks what one of them gave."""
+        """Statements share round trips to a server until somebody asks what one of them gave.
+
+        Those of every `Direct` of the connection; SQLAlchemy's own know no pipeline, and must wait.
+        """
         if self._is_sqlite or self._pipeline is not None:
             yield self
             return
         with self._explaining(), self._driver.pipeline() as pipeline:
-            self._pipeline = pipeline
+            self._info[PIPELINE] = pipeline
             try:
                 yield self
             finally:
-                self._pipeline = None
+                self._info.pop(PIPELINE)
 
     def commit(self) -> None:
-        """Commit now, with what waits to be written last."""
+        """Commit now, with what waits to be written last; the end of the transaction finds it done.
+
+        Within `at_once` it travels with the last statements. SQLite, which is near, waits for the end.
+        """
+        if self._is_sqlite:
+            return
         self.write_waiting()
         with self._explaining():
             self._driver.commit()
@@ -105,13 +118,11 @@ class Direct:
             for prepared, values in writes:
                 self.run(prepared, **values)
             return
-        info = cast("Connection", self._connection).info
-        info.setdefault(WAITING, []).append((task_id, writes))
+        self._info.setdefault(WAITING, []).append((task_id, writes))
 
     def write_waiting(self) -> None:
         """What `write_last` has put off; the transaction must end now."""
-        info = cast("Connection", self._connection).info
-        waiting = info.pop(WAITING, None)
+        waiting = self._info.pop(WAITING, None)
         if not waiting:
             return
         tasks = sorted({task_id for task_id, _ in waiting})
@@ -121,7 +132,7 @@ class Direct:
             for _, writes in waiting:
                 for prepared, values in writes:
                     self.run(prepared, **values)
-        info[WRITTEN] = tasks
+        self._info[WRITTEN] = tasks
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from shared.db.direct import Direct, Write, alone, transaction
 from shared.db.models import StepRun, Task, WorkRun, now
+from shared.db.prepared import Rows
 from shared.flow import holder, ledger
-from shared.flow.statements import FINISH, TAKE
+from shared.flow.statements import FINISH, LAST, TAKE, TAKE_NEXT
 from shared.flow.states import ENDED, State
 from shared.pipelines.dsl import Step
 
@@ -74,6 +75,10 @@ class Superseded:
 Claim = Taken | AlreadyDone | HeldElsewhere | Superseded
 
 
+class _NotFresh(Exception):
+    """Undoes what was asked for together with the claim."""
+
+
 def claim_fresh(
     engine: Engine, ref: WorkRef, step: Step, task: str, lease_s: float, *before: Write
 ) -> bool:
@@ -93,16 +98,26 @@ def claim_fresh(
     }
     try:
         if task not in step.opening():
-            return alone(engine, TAKE, *before, **values).first is not None
+            return _take_alone(engine, values, before)
         with transaction(engine) as direct:
             for earlier, given in before:
                 direct.run(earlier, **given)
-            taken = direct.run(TAKE, **values).first is not None
-            if taken:
-                ledger.started(direct, ref.step_run_id, step)
-            return taken
-    except IntegrityError:  # at this very moment somebody else did
+            taken = direct.run(TAKE, **values)
+            ledger.started(direct, ref.step_run_id, step)
+            if taken.first is None:
+                raise _NotFresh  # noqa: TRY301 - it ends the transaction
+            return True
+    except (_NotFresh, IntegrityError):  # the latter: somebody else took it at this very moment
         return False
+
+
+def _take_alone(engine: Engine, values: dict[str, Any], before: tuple[Write, ...]) -> bool:
+    """Mostly there is one result `before`; a server takes that and the claim as one statement."""
+    take = TAKE
+    if engine.dialect.name != "sqlite" and [prepared for prepared, _ in before] == [FINISH]:
+        take, values = TAKE_NEXT, values | {f"{LAST}{n}": v for n, v in before[0][1].items()}
+        before = ()
+    return alone(engine, take, *before, **values).first is not None
 
 
 def claim(session: Session, ref: WorkRef, step: Step, task: str, lease_s: float) -> Claim:
@@ -143,9 +158,9 @@ def release(session: Session, ref: WorkRef, task: str, delay_s: float) -> None:
         work.held_until = now() + timedelta(seconds=delay_s)
 
 
-def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> bool:
-    """Store the result; False when the step has gone on without us."""
-    return direct.run(FINISH, **_result(ref, task, job)).count == 1
+def finish(direct: Direct, ref: WorkRef, task: str, job: dict[str, Any]) -> Rows:
+    """Store the result; it touches no row when the step has gone on without us."""
+    return direct.run(FINISH, **_result(ref, task, job))
 
 
 def finishing(ref: WorkRef, task: str, job: dict[str, Any]) -> Write:

@@ -10,7 +10,7 @@ from celery import bootsteps
 from kombu import Consumer, Queue
 from kombu.message import Message
 
-from shared.bus.outbox import first_time
+from shared.bus.outbox import handled
 from shared.bus.topology import named
 from shared.db.direct import transaction
 from shared.errors import Invalid, Terminal
@@ -18,7 +18,7 @@ from shared.events.base import CATALOGUE, DomainEvent, parse
 from shared.flow import ledger
 from shared.flow.canvas import canvas, rest
 from shared.flow.claims import WorkRef
-from shared.flow.statements import NEWEST, OWNER
+from shared.flow.statements import OWNER, newest
 from shared.flow.work import Backoff
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
@@ -125,14 +125,15 @@ def handle(
             return
     event = parse(name, body)
     with transaction(platform.engine) as direct:
-        task = direct.run(OWNER, task=event.task_id).first
+        owner, runs = (direct.run(s, task=event.task_id) for s in (OWNER, newest(name)))
+        task = owner.first
         step = atlas.step_for(task.pipeline, name) if task else None
         if task is None or step is None or step.service != service:
             log.warning("flow.event.unclaimed", name=name, task_id=event.task_id)
             return
-        newest = direct.run(NEWEST, task=task.id, step=step.name)
-        first_time(direct, service, event.event_id)
-        run = ledger.enqueue(direct, event, task, newest.first, again=again)
+        handled(direct, service, event.event_id)
+        found = next((run for run in runs.all if run.name == step.name), None)
+        run = ledger.enqueue(direct, event, task, found, again=again)
     if run is not None:
         _dispatch(platform, step, run, event)
 

@@ -13,6 +13,7 @@ from celery.exceptions import Reject, Retry
 
 from shared.db.direct import Direct, Write, transaction
 from shared.db.outage import outage
+from shared.db.prepared import Rows
 from shared.errors import ActverseError, Cancelled, Retryable, explained
 from shared.flow import claims, ledger
 from shared.flow.background import background
@@ -184,11 +185,13 @@ def _ended_well(
     side, run_id = background(platform.settings.worker.lease_s / 3), ref.step_run_id
     if last:
         with platform.sessions.begin() as session:
-            direct = Direct(session.connection())
-            _store(direct, side.unstored())
-            _require(claims.finish(direct, ref, task, job), task)
             run = ledger.RunKey(run_id, ref.task_id, ref.step, ref.attempt)
-            ledger.completed(session, platform.bus, run, step, job)
+            with Direct(session.connection()).at_once() as direct:
+                _store(direct, side.unstored())
+                finished = claims.finish(direct, ref, task, job)
+                ledger.completed(session, platform.bus, run, step, job)
+                _require(finished, task)
+                direct.commit()
         side.bar_is_moved(run_id)
         return
     every_s = platform.settings.worker.report_every_s
@@ -208,8 +211,8 @@ def _store(direct: Direct, writes: list[Write]) -> None:
             direct.run(prepared, **values)
 
 
-def _require(finished: bool, task: str) -> None:
-    if not finished:
+def _require(finished: Rows, task: str) -> None:
+    if finished.count != 1:
         raise StepEnded(f"{task} was superseded while it ran")
 
 

@@ -20,6 +20,7 @@ from shared.db.base import Base
 from shared.db.direct import Direct
 from shared.db.models import StepRun, Task, now
 from shared.db.notes import NOTE
+from shared.db.prepared import Rows
 from shared.errors import ActverseError
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
@@ -175,12 +176,13 @@ def completed(
     results: dict[str, Any],
 ) -> None:
     """The last task of the step is done: publish the fact, and what it leads to."""
-    task = Direct(session.connection()).run(OWNER, task=run.task_id).all[0]
+    owner = Direct(session.connection()).run(OWNER, task=run.task_id)
     if step.awaits is None:
-        _conclude(session, bus, run, step, task, results, {State.RUNNING})
+        _conclude(session, bus, run, step, owner, results, {State.RUNNING})
         return
     if not move(session, run, {State.RUNNING}, State.WAITING, progress=0.0, deadline_at=None):
         return
+    task = owner.all[0]
     event, context = _fact(task, step.emits, results)
     bus.publish(event, session)
     _set_task(session, Direct(session.connection()), task, state=State.WAITING, context=context)
@@ -189,14 +191,15 @@ def completed(
 def concluded_by(session: Session, bus: EventBus, fact: DomainEvent) -> bool:
     """Somebody outside (the labeling monitor) says that a waiting step is done."""
     session.flush()
-    task = Direct(session.connection()).run(OWNER, task=fact.task_id).first
+    owner = Direct(session.connection()).run(OWNER, task=fact.task_id)
+    task = owner.first
     if task is None or task.state in ENDED:
         return False
     pipeline = atlas.PIPELINES[task.pipeline]
     for run in latest_runs(session, task.id):
         step = pipeline.step(run.name)
         if run.state == State.WAITING and step.awaits is type(fact):
-            return _conclude(session, bus, run, step, task, fact.payload(), {State.WAITING})
+            return _conclude(session, bus, run, step, owner, fact.payload(), {State.WAITING})
     return False
 
 
@@ -205,12 +208,13 @@ def _conclude(
     bus: EventBus,
     run: StepRun | RunKey,
     step: Step,
-    task: Any,
+    owner: Rows,
     results: dict[str, Any],
     allowed: set[State],
 ) -> bool:
     if not move(session, run, allowed, State.SUCCEEDED, finished_at=now(), progress=1.0):
         return False
+    task = owner.all[0]
     who = {"task_id": task.id, "user_id": task.user_id}
     event, context = _fact(task, step.outcome, results)
     follows: DomainEvent

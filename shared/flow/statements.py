@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import Table, bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Table,
+    Update,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from shared.db.base import UtcDateTime, table
 from shared.db.lazy_commit import CommitLazily
 from shared.db.models import StepRun, Task, WorkRun
 from shared.db.prepared import Prepared
 from shared.flow.states import ENDED, State
+from shared.pipelines import atlas
 
 RUN, TASK, WORK = table(StepRun), table(Task), table(WorkRun)
 OWNER = Prepared(
     select(TASK.c.id, TASK.c.user_id, TASK.c.pipeline, TASK.c.state, TASK.c.context)
     .where(TASK.c.id == bindparam("task"))
     .with_for_update(key_share=True)  # whoever only refers to the task need not wait
-)
-NEWEST = Prepared(
-    select(
-        RUN.c.id,
-        RUN.c.name,
-        RUN.c.attempt,
-        RUN.c.state,
-        RUN.c.event_id,
-        RUN.c.token,
-    )
-    .where(RUN.c.task_id == bindparam("task"), RUN.c.name == bindparam("step"))
-    .order_by(RUN.c.attempt.desc())
-    .limit(1)
 )
 BEGIN = Prepared(
     update(RUN)
@@ -45,12 +45,31 @@ BEGIN_TASK = Prepared(
         started_at=func.coalesce(TASK.c.started_at, bindparam("at", type_=UtcDateTime())),
     )
 )
-_OURS = exists().where(
-    RUN.c.id == bindparam("run"),
-    RUN.c.token == bindparam("token"),
-    RUN.c.state == State.RUNNING,
-)
-TAKE = Prepared(
+
+
+def _finishing(before: str = "") -> Update:
+    """Its parameters are `run`, `token`, `work`, `result` and `at`, each with `before` before it."""
+    run = bindparam(f"{before}run", type_=RUN.c.id.type)
+    ours = exists().where(
+        RUN.c.id == run,
+        RUN.c.token == bindparam(f"{before}token"),
+        RUN.c.state == State.RUNNING,
+    )
+    return (
+        update(WORK)
+        .where(WORK.c.step_run_id == run, WORK.c.task == bindparam(f"{before}work"), ours)
+        .values(
+            state=State.SUCCEEDED,
+            progress=1.0,
+            holder=None,
+            held_until=None,
+            job=bindparam(f"{before}result"),
+            finished_at=bindparam(f"{before}at"),
+        )
+    )
+
+
+_TAKING = (
     insert(WORK)
     .from_select(
         ["step_run_id", "task", "state", "holder", "held_until", "tries", "progress", "started_at"],
@@ -77,24 +96,31 @@ TAKE = Prepared(
     )
     .returning(WORK.c.tries)
 )
-FINISH = Prepared(
-    update(WORK)
-    .where(WORK.c.step_run_id == bindparam("run"), WORK.c.task == bindparam("work"), _OURS)
-    .values(
-        state=State.SUCCEEDED,
-        progress=1.0,
-        holder=None,
-        held_until=None,
-        job=bindparam("result"),
-        finished_at=bindparam("at"),
-    )
-)
+TAKE = Prepared(_TAKING)
+FINISH = Prepared(_finishing())
+LAST = "last_"
+TAKE_NEXT = Prepared(_TAKING.add_cte(_finishing(LAST).cte("finished")))
+"""Finishes work (`FINISH`, with `last_` before each name) and takes other work: not for SQLite."""
 CLOSE = Prepared(
     update(WORK)
     .where(WORK.c.step_run_id == bindparam("run"), WORK.c.state == State.RUNNING)
     .values(state=State.SUCCEEDED, progress=1.0, holder=None, held_until=None)
 )
 """A step has succeeded, and so has all of its work, whatever a server may have forgotten."""
+
+
+@cache
+def newest(event: str) -> Prepared:
+    """Runs, the newest first, of the steps that `event` starts in one pipeline or another."""
+    names = {s.name for p in atlas.PIPELINES.values() for s in p.steps if s.on.name == event}
+    return Prepared(
+        select(RUN.c.id, RUN.c.name, RUN.c.attempt, RUN.c.state, RUN.c.event_id, RUN.c.token)
+        .where(
+            RUN.c.task_id == bindparam("task"),
+            or_(false(), *(RUN.c.name == name for name in sorted(names))),
+        )
+        .order_by(RUN.c.attempt.desc())
+    )
 
 
 @cache

@@ -104,7 +104,7 @@ def test_what_went_with_a_savepoint_is_not_sent(platform: Platform) -> None:
 def test_who_commits_sends_and_the_relay_leaves_it_a_moment(platform: Platform) -> None:
     with platform.sessions.begin() as session:
         platform.bus.publish(event(), session)
-        session.info["events_to_send"].rows.clear()  # as if the process had died after the commit
+        session.info["events_to_send"].stored.clear()  # as if the process had died after the commit
     assert platform.bus.relay() == 0
     time.sleep(1.1)
     assert platform.bus.relay() == 1
