@@ -73,7 +73,7 @@ def hire(browser: Browser, lab: Lab) -> Iterator[Hire]:
     def one(user: str = "ann", locale: str = "en-GB", of: Lab = lab) -> Person:
         context = browser.new_context(viewport={"width": 1440, "height": 860}, locale=locale)
         contexts.append(context)
-        people.append(Person(context, of, key=of.door.key_of(user)))
+        people.append(Person(context, of.url, key=of.door.key_of(user)))
         return people[-1]
 
     yield one

@@ -92,8 +92,9 @@ class Lab:
 class Person:
     """Somebody with a mouse and a keyboard."""
 
-    def __init__(self, context: BrowserContext, lab: Lab, *, key: str) -> None:
-        self.lab = lab
+    def __init__(self, context: BrowserContext, url: str, *, key: str | None = None) -> None:
+        """`url` of the labeler; without a `key` the page asks for one."""
+        self.url = url
         self.page: Page = context.new_page()
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -101,10 +102,12 @@ class Person:
             "console",
             lambda said: self.errors.append(said.text) if "Content Security" in said.text else None,
         )
-        self.page.add_init_script(f"sessionStorage.setItem('actverse.key', {json.dumps(key)})")
+        if key is not None:
+            given = json.dumps(key)
+            self.page.add_init_script(f"sessionStorage.setItem('actverse.key', {given})")
 
     def opens(self, frame: int | None = None) -> Person:
-        self.page.goto(self.lab.url + ("" if frame is None else f"#{frame}"))
+        self.page.goto(self.url + ("" if frame is None else f"#{frame}"))
         self.page.wait_for_selector("#canvas[data-frame]")
         if frame is not None:
             self.sees(frame)
