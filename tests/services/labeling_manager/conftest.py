@@ -11,6 +11,10 @@ from shared.setting_groups.teaching import LabelingSettings
 from shared.settings import Settings
 
 
-def platform(folder: Path, **labeling: Any) -> Platform:
-    """An embedded mesh in `folder`, with these settings of labeling; its tables are not made."""
-    return wiring.build(Settings(data_dir=folder, labeling=LabelingSettings(**labeling)))
+def platform(folder: Path, stored: dict[str, Any] | None = None, **labeling: Any) -> Platform:
+    """An embedded mesh in `folder`, with these settings of labeling; its tables are not made.
+
+    `stored` says where its files lie, when that is elsewhere.
+    """
+    chosen = LabelingSettings(**labeling)
+    return wiring.build(Settings(data_dir=folder, labeling=chosen, **(stored or {})))
