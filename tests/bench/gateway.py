@@ -1,10 +1,10 @@
 """The gateway under load against a bare endpoint with a single insert, or a single select.
 
 Ours, `POST /tasks/`: the key, rate limit and back-pressure; the request and the pipeline's options
-validated; in one transaction a task, its nine steps, its first event and two outbox rows (14 rows in
+validated; in one transaction a task, its ten steps, its first event and two outbox rows (14 rows in
 6 statements); the relay beside it sends what that asks for. Bare: validated, one row, one commit.
 
-Ours, `GET /status/{id}`: the key and the rate limit, one query of a task with its nine steps, all of
+Ours, `GET /status/{id}`: the key and the rate limit, one query of a task with its ten steps, all of
 them in the answer. Bare: one row by its primary key, three fields in the answer.
 """
 
@@ -141,10 +141,10 @@ def _remark(what: str) -> str:
     if what == POST:
         return (
             "Ours: key, rate limit, back-pressure, validation of the request and of the pipeline's "
-            "options, and in one transaction a task, its nine steps, its first event and two outbox "
+            "options, and in one transaction a task, its ten steps, its first event and two outbox "
             "rows; the clock relays beside it. Bare: validation, one row of the same table."
         )
     return (
-        "Ours: key, rate limit, a task with its nine steps in one query, all in the answer. Bare: "
+        "Ours: key, rate limit, a task with its ten steps in one query, all in the answer. Bare: "
         "one row by its primary key, three fields in the answer."
     )
