@@ -42,21 +42,6 @@ MAX_NAME_BYTES = 120  # file systems take 255, and we append to it
 BESIDE_FILE_BYTES = 64 * 1024  # boundaries and other fields of the form
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 3.0
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                },
-                "example": {"file": "openfield.mp4"},
-            }
-        },
-    }
-}
 
 
 @dataclass

@@ -21,13 +21,18 @@ from shared.storage.content import content_type
 from shared.storage.port import Announced
 from shared.telemetry.table import UPLOAD_BYTES
 from shared.web.access import InCaller, InPlatform
-from shared.web.openapi import responses
+from shared.web.openapi import file_body, responses
 
 PENDING, READY = "PENDING", "READY"
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 
 
-@router.post("/", status_code=201, responses=responses(415, 507), openapi_extra=uploads.BODY)
+@router.post(
+    "/",
+    status_code=201,
+    responses=responses(415, 507),
+    openapi_extra=file_body("openfield.mp4"),
+)
 async def upload(request: Request, platform: InPlatform, caller: InCaller) -> UploadView:
     """Send a media file (multipart/form-data, field `file`); it is streamed to disk."""
     limit = platform.settings.gateway.max_upload_bytes

@@ -16,30 +16,19 @@ from services.labeling_manager.schemas import ImportView
 from shared.errors import BadInput, TooLarge
 from shared.labels.formats.table import FormatName
 from shared.web.access import InCaller, InPlatform
-from shared.web.openapi import responses
+from shared.web.openapi import file_body, responses
 
 MAX_IMPORT_BYTES = 4 << 30  # images may lie in the archive, though they are not read
 BESIDE_BYTES = 64 * 1024  # boundaries of the form
 PIECE_BYTES = 1 << 20
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                },
-                "example": {"file": "labels.zip"},
-            }
-        },
-    }
-}
 router = APIRouter(prefix="/labels", tags=["labels"])
 
 
-@router.post("/{task_id}/import", responses=responses(400, 404, 409, 413, 422), openapi_extra=BODY)
+@router.post(
+    "/{task_id}/import",
+    responses=responses(400, 404, 409, 413, 422),
+    openapi_extra=file_body("labels.zip"),
+)
 async def import_labels(
     request: Request,
     platform: InPlatform,

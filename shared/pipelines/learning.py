@@ -8,9 +8,8 @@ from pydantic import Field
 
 from shared.events import learning as rounds
 from shared.events import vision as e
-from shared.events.learning_settings import FrameBudget, LabelSource, PromotionSettings
-from shared.events.settings import AnalysisSettings, TrainingSettings
-from shared.pipelines.dsl import Options, Pipeline, Step
+from shared.events.learning_settings import FrameBudget, LabelSource
+from shared.pipelines.dsl import Pipeline, Step
 from shared.pipelines.vision import (
     ANALYSIS,
     CONVERSION,
@@ -21,12 +20,11 @@ from shared.pipelines.vision import (
     TRAINING,
     UPLOAD,
     ClassNames,
-    Labeler,
-    NotifyWish,
+    TeachingOptions,
 )
 
 
-class RoundOptions(Options):
+class RoundOptions(TeachingOptions):
     """What a round is made from: the mesh fills in what the rounds before it know."""
 
     root_task_id: str
@@ -37,13 +35,8 @@ class RoundOptions(Options):
     inference_data_path: str
     video_sha256: str | None = None
     num_frames: Annotated[int, Field(ge=1, le=5000)] = 20
-    seed: Annotated[int, Field(ge=0)] = 0
     budget: FrameBudget = Field(default_factory=FrameBudget)
-    labeler: Labeler = "builtin"
     classes: ClassNames
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
-    inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
-    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     earlier: list[LabelSource] = Field(default_factory=list)
     """Labels and frames of the rounds before, the first first."""
     taken_paths: list[str] = Field(default_factory=list)
@@ -56,8 +49,6 @@ class RoundOptions(Options):
     """What the current model is served as; it suggests the boxes."""
     current_model: str | None = None
     """`<model>/<version>` of the current model."""
-    upload_path: str | None = None
-    notify: NotifyWish = Field(default_factory=NotifyWish)
 
 
 FRAME_CHOICE = Step(

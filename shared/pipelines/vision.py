@@ -45,19 +45,24 @@ class NotifyWish(BaseModel):
     """Apprise addresses (`mailto://`, `slack://`, `json://` ...); empty = the user's own."""
 
 
-class VisionOptions(Options):
-    """What a user says when submitting a video."""
+class TeachingOptions(Options):
+    """What holds for every round in which people teach a detector."""
 
-    file_path: str
-    num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
     seed: Annotated[int, Field(ge=0)] = 0
     labeler: Labeler = "builtin"
-    classes: ClassNames = Field(default_factory=lambda: ["animal"])
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     inference: AnalysisSettings = Field(default_factory=AnalysisSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     upload_path: str | None = None
     notify: NotifyWish = Field(default_factory=NotifyWish)
+
+
+class VisionOptions(TeachingOptions):
+    """What a user says when submitting a video."""
+
+    file_path: str
+    num_frames: Annotated[int, Field(ge=1, le=5000)] = 60
+    classes: ClassNames = Field(default_factory=lambda: ["animal"])
 
     @model_validator(mode="after")
     def _steps_exist(self) -> Self:

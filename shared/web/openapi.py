@@ -36,6 +36,17 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _problem(status) for status in statuses}
 
 
+def file_body(example: str) -> dict[str, Any]:
+    """The body of a route that reads a form with one `file` itself, piece by piece."""
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}},
+    }
+    form = {"schema": schema, "example": {"file": example}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": form}}}
+
+
 def _problem(status: int) -> dict[str, Any]:
     code, detail = SAID[status]
     title = HTTPStatus(status).phrase
