@@ -16,6 +16,7 @@ from shared.flow import parking
 from shared.flow.states import ENDED, State
 from tests.faults import small_service
 from tests.faults.mesh import SmallMesh
+from tests.servers.rabbitmq import RabbitMQ
 
 # A copy that nobody needs any more still waits for its next look: 19 s at most, when it found the
 # database away (`flow.execution.BOOKKEEPING`). On its way through the delays of RabbitMQ it may expire
@@ -23,7 +24,7 @@ from tests.faults.mesh import SmallMesh
 # ten seconds of deploy/rabbitmq/advanced.config, at each of its up to three stops. What rabbitmqctl
 # tells of a quorum queue is five seconds old. All that is 54 s; a worker may be slow.
 QUIET_S = 60.0
-DELAYED = "Queue celery_delayed_"
+ON_ITS_WAY = "on their way out of it"
 PARTS = {
     small_service.MAKE: {"fetch", "left", "right", "join"},
     small_service.SEAL: {"count", "weigh", "seal"},
@@ -201,12 +202,15 @@ def unfinished(mesh: SmallMesh) -> int:
 def leftovers(mesh: SmallMesh) -> list[str]:
     """Wait until nothing is under way any more; what still is, in sentences.
 
-    RabbitMQ 3.10 may keep an expired message of a delay queue in its dead-letter worker until the
-    queue begins anew: no time-out of its own frees it. It is a second copy (all tasks have ended by
-    now), and must still come out, and find its work done: so the broker is restarted, in order.
+    Of a quorum queue some messages are ready, some with a consumer, and some dead letters that a
+    process of the broker itself takes to where they belong (out of a delay queue: to the work's;
+    out of the work's: to the parking). After a crash RabbitMQ may leave its queues without that
+    process until they begin anew; no time-out frees what they keep. It is a second copy (all tasks
+    have ended by now), and must still come out, and find its work done: so the broker is restarted,
+    in order. What is ready, or with a consumer, is nobody's fault but ours.
     """
     found = _after(mesh, QUIET_S)
-    if found and mesh.servers is not None and all(DELAYED in what for what in found):
+    if found and mesh.servers is not None and all(ON_ITS_WAY in what for what in found):
         mesh.servers.rabbitmq.stop()
         mesh.servers.rabbitmq.start()
         found = _after(mesh, QUIET_S)
@@ -252,15 +256,21 @@ def _leftovers(mesh: SmallMesh) -> list[str]:
     found += [f"{held} pieces of work are held"] if held else []
     if found or mesh.servers is None:
         return found
-    columns = ("name", "messages", "messages_ready")
-    told = mesh.servers.rabbitmq.ctl("list_queues", "-p", "v1", *columns).splitlines()
-    rows = [line.split() for line in told if len(line.split()) == len(columns)]
-    found += [
-        f"Queue {name} holds {n}, {ready} of them ready"
-        for name, n, ready in rows
-        if n.isdigit() and int(n)
-    ]
+    found += _in_queues(mesh.servers.rabbitmq)
     with redis.Redis.from_url(mesh.servers.redis.url) as client:
         for_ever = [key for key in client.scan_iter() if client.ttl(key) == -1]
     found += [f"Redis keeps {for_ever[:3]} for ever"] if for_ever else []
+    return found
+
+
+def _in_queues(rabbitmq: RabbitMQ) -> list[str]:
+    columns = ("name", "messages", "messages_ready", "messages_unacknowledged")
+    told = rabbitmq.ctl("list_queues", "-p", "v1", *columns).splitlines()[1:]
+    found = []
+    for name, *numbers in map(str.split, told):
+        held, ready, taken = map(int, numbers)
+        if ready + taken:
+            found.append(f"Queue {name} holds {ready} ready and {taken} with a consumer")
+        elif held:
+            found.append(f"Queue {name} holds {held} {ON_ITS_WAY}")
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from tests.faults.mesh import SmallMesh
 from tests.faults.small_service import MAKE, SEAL
 
 HOUR_S = 3600.0
+FREEZES = 5  # tries to freeze a service where it does not hold the one lock of the broker's file
 Do = Callable[[SmallMesh, random.Random], None]
 
 
@@ -80,16 +83,23 @@ def _duplicated(mesh: SmallMesh, chance: random.Random) -> None:
 def _reordered(mesh: SmallMesh, chance: random.Random) -> None:
     """What waits in the queues of events comes in another order."""
     for service in (MAKE, SEAL):
-        with mesh.frozen(service), _connected(mesh) as connection:
-            time.sleep(0.5)  # some come meanwhile
-            channel = connection.default_channel
-            spec = event_queue(service, atlas.consumed_by(service))
-            queue = Queue(spec.name, channel=channel, queue_arguments=dict(spec.arguments))
-            taken = list(itertools.islice(iter(queue.get, None), 100))
-            producer = Producer(channel, Exchange(EVENTS, "topic"))
-            for message in chance.sample(taken, len(taken)):
-                _publish(producer, message.headers["event"], message.payload)
-                message.ack()
+        for _ in range(FREEZES):
+            with contextlib.suppress(sqlite3.OperationalError):
+                _reorder(mesh, service, chance)
+                break  # else it was frozen while it held the lock of the file
+
+
+def _reorder(mesh: SmallMesh, service: str, chance: random.Random) -> None:
+    with mesh.frozen(service), _connected(mesh) as connection:
+        time.sleep(0.5)  # some come meanwhile
+        channel = connection.default_channel
+        spec = event_queue(service, atlas.consumed_by(service))
+        queue = Queue(spec.name, channel=channel, queue_arguments=dict(spec.arguments))
+        taken = list(itertools.islice(iter(queue.get, None), 100))
+        producer = Producer(channel, Exchange(EVENTS, "topic"))
+        for message in chance.sample(taken, len(taken)):
+            _publish(producer, message.headers["event"], message.payload)
+            message.ack()
 
 
 def _publish(producer: Producer, name: str, body: object) -> None:

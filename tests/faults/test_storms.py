@@ -51,11 +51,7 @@ def mesh(wiring: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smal
 @pytest.mark.timeout(AT_LAST_S)
 def test_a_short_storm_loses_nothing(mesh: SmallMesh, wiring: str) -> None:
     report = storm(mesh, SHORT[wiring], tasks=SUBMITTED, seed=4, longest_s=LONGEST_S, apart_s=1.5)
-    # What RabbitMQ 3.10 keeps back of second copies after a crash is counted by `make faults`: it is
-    # not free of it (docs/production.md), and no task waits for such a message.
-    kept = [what for what in report.counts.left_over if what.startswith("Queue ")]
-    problems = [what for what in report.counts.problems if wiring != "servers" or what not in kept]
-    assert problems == [], table([(wiring, report)])
+    assert report.counts.problems == [], table([(wiring, report)])
     assert report.counts.succeeded + report.counts.failed.total() == SUBMITTED
 
 
