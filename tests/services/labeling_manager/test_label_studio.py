@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.labeling_manager.engines import label_studio, label_studio_client
 from services.labeling_manager.engines.label_studio import LabelStudioEngine
 from services.labeling_manager.engines.label_studio_client import LabelStudio
 from services.labeling_manager.engines.label_studio_format import region
@@ -217,8 +218,10 @@ class TestManyFrames:
     def test_they_are_imported_in_parts_and_once(
         self, signed: Platform, annotator: Annotator, monkeypatch: pytest.MonkeyPatch
     ):
-        """1 200 frames; the process is killed when the tool has the second part, and we no map."""
-        frames, engine = keyed(range(1200)), engine_of(signed)
+        """The process is killed when the tool has the second part, and we no map."""
+        monkeypatch.setattr(label_studio, "CHUNK", 50)
+        monkeypatch.setattr(label_studio_client, "PAGE", 40)
+        frames, engine = keyed(range(120)), engine_of(signed)
         ref = engine.open(SPEC)
         sizes, whole = [], LabelStudio.import_tasks
 
@@ -233,12 +236,12 @@ class TestManyFrames:
         with pytest.raises(KeyboardInterrupt):
             engine.push(ref, frames, {})
         unknown = [frame for frame, item in items_of(signed).items() if item is None]
-        assert len(unknown) == 500
+        assert len(unknown) == 50
         engine_of(signed).push(ref, frames, {})
-        assert sizes == [500, 500, 200]
+        assert sizes == [50, 50, 20]
         there = annotator.tasks()  # refuses a frame that is there twice
         assert items_of(signed) == {frame: str(task["id"]) for frame, task in there.items()}
-        assert engine.status(ref).total == 1200
+        assert engine.status(ref).total == 120
 
     def test_a_project_made_just_before_a_kill_is_found(
         self, signed: Platform, annotator: Annotator
