@@ -149,6 +149,38 @@ def test_the_same_request_again_is_the_same_task(client: Client, done: dict) -> 
     assert again["task_id"] == task["task_id"]
 
 
+def name_the_animals(client: Client, root: str, truth: Path) -> None:
+    """Import the labels of round one again, now with the animal that each box is of."""
+    with truth.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    frames = json.loads((data_dir() / f"frames/{root}/frames.json").read_text())["frames"]
+    images = [
+        {"id": f["frame"], "file_name": f["file"], "width": 320, "height": 240} for f in frames
+    ]
+    annotations = [
+        {
+            "id": n,
+            "image_id": int(row["frame"]),
+            "category_id": 1,
+            "bbox": [float(row[side]) for side in ("x", "y", "w", "h")],
+            "track_id": int(row["track"]),
+        }
+        for n, row in enumerate(rows)
+        if int(row["frame"]) in {f["frame"] for f in frames}
+    ]
+    coco = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "mouse"}],
+    }
+    told = client.call(
+        "POST",
+        f"/labels/{root}/import?format=coco&dry_run=false",
+        files={"file": ("truth.json", json.dumps(coco), "application/json")},
+    )
+    assert told["stored"] == len(frames)
+
+
 def test_a_second_round_teaches_on_from_the_first(
     client: Client, done: dict, arena: tuple[Path, Path]
 ) -> None:
@@ -156,6 +188,7 @@ def test_a_second_round_teaches_on_from_the_first(
     root = first["task_id"]
     assert first["results"]["decision"] == "CURRENT"
     assert first["results"]["effort"]["frames"] == 16
+    name_the_animals(client, root, arena[1])
     wish = {"num_frames": 6, "training": FAST, "promotion": {"int8": False}}
     round_id = client.call("POST", f"/tasks/{root}/rounds", json=wish)["task_id"]
     size = (first["results"]["width"], first["results"]["height"])
@@ -178,6 +211,14 @@ def test_a_second_round_teaches_on_from_the_first(
     assert two["decision"] in {"CURRENT", "CANDIDATE"}
     assert two["reason"]
     assert len(told["curve"]["points"]) == 2
+    assert "tracking" not in one["figures"], "nobody had named the animals then"
+    tracking = two["figures"]["tracking"]
+    assert tracking["frames"] == 4, "those of round one that judge"
+    assert tracking["new"]["truths"] == tracking["before"]["truths"] == 8
+    assert 0 <= tracking["new"]["idf1"] <= 1
+    assert tracking["sentence"].startswith("On 4 frames whose animals are named")
+    versions = client.call("GET", f"/models/{root}/versions")["versions"]
+    assert [v["metrics"].get("tracking") for v in versions if v["version"] == 2] == [tracking]
     first_frames, frames = (
         {
             entry["frame"]
