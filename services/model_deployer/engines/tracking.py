@@ -9,7 +9,7 @@ often the track that covers an animal becomes another one.
 from __future__ import annotations
 
 import csv
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,12 @@ def judged_tracks(
     """
     if not any(truth.values()):
         return {}
-    new = identities(truth, read_tracks(after))
+    new = identities(truth, _tracks(after, truth))
     told: dict[str, Any] = {"frames": len(truth), "new": _rounded(new)}
     sentence = f"On {len(truth)} frames whose animals are named, its tracks reach IDF1 "
     sentence += f"{new.idf1:.3f} with {new.switches} switches"
     if before is not None:
-        old = identities(truth, read_tracks(before))
+        old = identities(truth, _tracks(before, truth))
         told |= {"before": _rounded(old), "against": against}
         sentence += f" ({old.idf1:.3f} with {old.switches} before)"
     return {**told, "sentence": f"{sentence}."}
@@ -65,8 +65,8 @@ def identified_truth(
     """The frames of a data set that judge, of the video with this sha256, as truth for tracks.
 
     Only frames in which every animal has an identity, or which are confirmed empty, and only those
-    that an analysis with `settings` reaches. An identity holds within the labels of one round: those of the first round
-    that has any count. No frame at all where no animal has an identity.
+    that an analysis with `settings` reaches. An identity holds within the labels of one round:
+    those of the first round that has any count. No frame at all where no animal has an identity.
     """
     judges = [
         frame
@@ -82,11 +82,13 @@ def identified_truth(
     return truth | {frame["frame"]: _labelled(frame) for frame in whole}
 
 
-def read_tracks(results: Path) -> dict[int, list[Row]]:
-    """The boxes of a results.csv by frame; one without a track is a track of its own."""
+def _tracks(results: Path, frames: Container[int]) -> dict[int, list[Row]]:
+    """The boxes of a results.csv in these frames; one without a track is a track of its own."""
     found: dict[int, list[Row]] = {}
     with results.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.DictReader(stream)):
+            if int(row["frame"]) not in frames:
+                continue
             left, top, width, height = (float(row[side]) for side in ("x", "y", "w", "h"))
             box = (left, top, left + width, top + height)
             found.setdefault(int(row["frame"]), []).append((row["track_id"] or -number, box))
