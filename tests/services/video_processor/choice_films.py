@@ -25,8 +25,11 @@ SIDE = 10  # pixels of a square
 RATE = 25  # frames a second
 
 
-def squares(path, places, *, size=(160, 96), rate=RATE, gop=25, noise=True):
-    """A video in which frame i shows a bright square at each (x, y) of `places[i]`."""
+def squares(path, places, *, size=(160, 96), rate=RATE, gop=25, noise=True, light=None):
+    """A video in which frame i shows a bright square at each (x, y) of `places[i]`.
+
+    `light` is what part of its light each frame has.
+    """
     rng = np.random.default_rng(3)
     floor = rng.integers(60, 90, (size[1], size[0]), np.uint8)
     with av.open(str(path), "w") as out:
@@ -41,6 +44,8 @@ def squares(path, places, *, size=(160, 96), rate=RATE, gop=25, noise=True):
                 image += rng.integers(0, 4, image.shape, np.uint8)
             for x, y in frame:
                 image[int(y) : int(y) + SIDE, int(x) : int(x) + SIDE] = 220
+            if light is not None:
+                image = (image * light[number]).astype(np.uint8)
             picture = av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")
             picture.pts, picture.time_base = number, 1 / Fraction(rate)
             out.mux(track.encode(picture))

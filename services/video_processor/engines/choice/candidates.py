@@ -13,7 +13,7 @@ from services.video_processor.engines.choice import sight
 from services.video_processor.engines.choice.breaks import track_breaks
 from services.video_processor.engines.choice.doubt import doubts
 from services.video_processor.engines.choice.port import Material
-from services.video_processor.engines.choice.results import boxes_of
+from services.video_processor.engines.choice.results import boxes_of, stride
 from services.video_processor.engines.choice.selection import Looks, Times
 from services.video_processor.engines.frames import Table
 from shared.progress.report import Report
@@ -27,6 +27,11 @@ NO_TRACKS = "the last analysis holds no tracks"
 NO_BREAK = "no track of the last analysis breaks in the middle of the picture"
 STILL = "nothing moves"
 BOX_CELLS = (6, 4)  # columns and rows over the picture, where the boxes' centres lie
+STEADY = (
+    0.3,
+    0.05,
+)  # spread of where boxes lie, and of their shapes: less is noise, and stays small
+PLACE = 0.5  # weight of where things are: a detector sees alike all over the picture
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,22 @@ def gather(
     frames = _candidates(table, count, gap_s, taken, [doubt, breaks])
     frames = frames[np.isin(frames, allowed(table, avoid_s)) | np.isin(frames, taken)]
     sights = sight.look(video, table, frames, motion=motion, seed=seed, report=report)
-    rows = {int(frame): row for row, frame in enumerate(frames)}
-    boxes = None
-    if last:
-        boxes = {rows[frame]: found for frame, found in boxes_of(last, rows).items()}
-    columns = [sights.features[:, group] for group in sights.groups]
+    boxes = _boxes(last, frames) if last else None
+    features = [
+        _weighted(sights.features[:, group], weight, steady)
+        for group, weight, steady in zip(
+            sights.groups, (PLACE, 1.0, 1.0, 1.0), sight.STEADY, strict=True
+        )
+    ]
     if boxes is not None:
-        columns.append(_box_features(boxes, len(frames), table.size))
+        where, shape = _box_features(boxes, len(frames), table.size)
+        features += [_weighted(where, PLACE, STEADY[0]), _weighted(shape, 1.0, STEADY[1])]
     moved = sights.motion if sights.motion is not None and sights.motion.any() else None
     material = Material(
         frames=frames,
         times=np.array([table.time_s(int(frame)) for frame in frames]),
         taken=np.isin(frames, np.asarray(taken, np.int64)),
-        features=np.concatenate([_weighted(group) for group in columns], axis=1),
+        features=np.concatenate(features, axis=1),
         motion=moved,
         uncertainty=None if doubt is None else doubt[frames],
         track_breaks=None if breaks is None else breaks[frames],
@@ -134,32 +142,38 @@ def _peaks(
     return np.array(found, np.int64)
 
 
+def _boxes(last: Path, frames: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+    """Boxes (m, 4) by row; a frame that was passed over has those of the analysed one before it.
+
+    Without that, a video of which every second frame was analysed would hold two kinds of pictures.
+    """
+    step = stride(last)
+    asked = frames // step * step
+    found = boxes_of(last, set(asked.tolist()))
+    return {row: found[frame] for row, frame in enumerate(asked.tolist()) if frame in found}
+
+
 def _box_features(
     boxes: Mapping[int, NDArray[np.float32]], count: int, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """(count, d): where boxes lie, how many, how large, how long, and how close to each other."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(count, d) each: where boxes lie; how many, how large, how long, how close to each other."""
     columns, rows = BOX_CELLS
-    found = np.zeros((count, columns * rows + 5), np.float32)
+    where = np.zeros((count, columns * rows), np.float32)
+    shape = np.zeros((count, 5), np.float32)
     scale = np.array([*size, *size], np.float32)
     for row, pixels in boxes.items():
         left, top, right, bottom = (pixels / scale).T
         x, y = np.clip((left + right) / 2, 0, 0.999), np.clip((top + bottom) / 2, 0, 0.999)
         cells = (y * rows).astype(int) * columns + (x * columns).astype(int)
-        found[row, : columns * rows] = np.sqrt(np.bincount(cells, minlength=columns * rows))
+        where[row] = np.sqrt(np.bincount(cells, minlength=columns * rows))
         area = np.sqrt(np.maximum((right - left) * (bottom - top), 0))
-        shape = (right - left) / np.maximum(right - left + bottom - top, 1e-6)
+        long = (right - left) / np.maximum(right - left + bottom - top, 1e-6)
         apart = np.hypot(x[:, None] - x, y[:, None] - y) + 2 * np.eye(len(x))
-        found[row, columns * rows :] = (
-            np.log1p(len(x)),
-            area.mean(),
-            shape.mean(),
-            shape.std(),
-            min(float(apart.min()), 1.0),
-        )
-    return found
+        closest = min(float(apart.min()), 1.0)
+        shape[row] = (np.log1p(len(x)), area.mean(), long.mean(), long.std(), closest)
+    return where, shape
 
 
-def _weighted(group: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The columns of one group, so that each group spreads as much as the others."""
-    spread = float(np.sqrt(group.var(axis=0).sum()))
-    return group / spread if spread else group
+def _weighted(group: NDArray[np.float32], weight: float, steady: float) -> NDArray[np.float32]:
+    """The columns of one group, so that its spread is `weight`; less, where it was below `steady`."""
+    return group * (weight / max(float(np.sqrt(group.var(axis=0).sum())), steady))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared.errors import Invalid
 
 STRIDE_ROWS = 5000  # looked at to learn which frames were analysed
+SEEN = 0.25  # confidence of a box that counts for what a frame shows; doubt looks at all of them
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,15 @@ def read(table: Path) -> Iterator[Found]:
 
 
 def boxes_of(table: Path, frames: Container[int]) -> dict[int, NDArray[np.float32]]:
-    """Boxes (n, 4) of those of `frames` that have any."""
-    return {found.frame: found.xyxy for found in read(table) if found.frame in frames}
+    """Boxes (n, 4) of confidence `SEEN` or more, of those of `frames` that have any.
+
+    Faint boxes flicker: with them no two frames of sleeping animals would look alike.
+    """
+    return {
+        found.frame: found.xyxy[sure]
+        for found in read(table)
+        if found.frame in frames and (sure := found.confidence >= SEEN).any()
+    }
 
 
 def stride(table: Path) -> int:

@@ -29,6 +29,8 @@ LEAST_CONTRAST = 10  # grey levels; less is noise whatever the statistics say
 FILLED = 63  # of 255: a cell of the stored foreground is set when a quarter of it is
 SMALLEST_BLOB = 6  # small pixels
 MOTION_S = 0.2  # time over which change is measured
+DARKEST = 8  # grey levels, below which a place tells nothing of how bright the picture is
+STEADY = (0.1, 0.4, 0.03, 0.1)  # spread of each group of features: less is noise, and stays small
 
 Grey = NDArray[np.uint8]
 
@@ -119,7 +121,7 @@ def _pictures(
                 del recent[min(recent)]
             before = recent.get(number - lag)
             if number in rows and before is not None:
-                change = cv2.absdiff(picture, before)
+                change = cv2.absdiff(picture, _relit(before, picture))
                 motion[rows[number]] = change[change > LEAST_CONTRAST].sum() / (255 * change.size)
         if number in rows:
             yield rows[number], picture
@@ -136,26 +138,38 @@ def _grey(frame: VideoFrame, size: tuple[int, int]) -> Grey:
 
 
 def _groups() -> tuple[slice, ...]:
-    """Columns: where the foreground is, what its blobs look like, how large they are."""
+    """Columns: where the foreground is, what its blobs look like, how large they are; the light."""
     cells, looks = GRID[0] * GRID[1], BLOBS * BLOB * BLOB
-    ends = np.cumsum([cells, looks, BLOBS * 3 + 2]).tolist()
+    ends = np.cumsum([cells, looks, BLOBS * 3 + 2, 2]).tolist()
     return tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
 
 
 def _describe(sights: Sights, rows: list[int], block: list[Grey], floor: Grey) -> None:
     """Fill the rows of one block."""
-    noise = np.median(np.stack([cv2.absdiff(picture, floor) for picture in block[::8]]))
+    floors = [_relit(floor, picture) for picture in block]
+    seen = list(zip(block, floors, strict=True))
+    noise = np.median(np.stack([cv2.absdiff(picture, under) for picture, under in seen[::8]]))
     least = max(LEAST_CONTRAST, 6 * float(noise))
-    for row, picture in zip(rows, block, strict=True):
-        change = cv2.absdiff(picture, floor)
+    for row, (picture, under) in zip(rows, seen, strict=True):
+        change = cv2.absdiff(picture, under)
         mask = (change > least).astype(np.uint8)
         sights.cover[row] = mask.mean()
         stored = cv2.resize(mask * 255, MASK_SIZE, interpolation=cv2.INTER_AREA) > FILLED
         sights.masks[row] = np.packbits(stored)
-        where, looks, shapes = sights.groups
+        where, looks, shapes, light = sights.groups
+        sights.features[row, light] = np.log2((picture.mean() + 1, picture.std() + 1))
         grid = cv2.resize(mask.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)
         sights.features[row, where] = np.sqrt(grid).ravel()
-        sights.features[row, looks], sights.features[row, shapes] = _blobs(mask, picture, floor)
+        sights.features[row, looks], sights.features[row, shapes] = _blobs(mask, picture, under)
+
+
+def _relit(picture: Grey, other: Grey) -> Grey:
+    """`picture` in the light of `other`: a lamp that goes out moves nothing."""
+    bright = picture >= DARKEST
+    if not bright.any():
+        return picture
+    gain = float(np.median(other[bright] / picture[bright].astype(np.float32)))
+    return cv2.convertScaleAbs(picture, alpha=gain)  # type: ignore[return-value]
 
 
 def _blobs(

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.video_processor.engines.choice.clusters import cluster
+from services.video_processor.engines.choice.clusters import cluster, squared_distances
 from services.video_processor.engines.choice.port import CannotAct, Material, Ranked, Strategy
 
 MOST_CLUSTERS = 512  # beyond it several frames of a cluster are taken: k-means++ costs k times n
+ALIKE = 0.25  # of the mean squared distance of two candidates: nearer ones show much the same
+WORTH_AGAIN = 0.1  # of what it was worth: a frame that shows just what another one does
+RANKED_APART = 4  # rows for each frame asked for are ranked by what they add to those before them
+MOST_APART = 1024  # rows, at most; the others follow by what they add to those
+CHUNK = 256  # rows
 
 
 class Uniform:
@@ -51,14 +56,17 @@ class Diversity:
 
 
 class Best:
-    """The highest of a figure that the material holds: `uncertainty`, `motion`, `track_breaks`."""
+    """The highest of a figure that the material holds: `uncertainty`, `motion`, `track_breaks`.
+
+    A model is unsure for seconds on end, of one sight. So the figure counts in full only where a frame
+    differs from what is labelled and from what is ranked above it.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def rank(self, material: Material, wanted: int, seed: int) -> Sequence[Ranked]:
-        """By the figure, ties in random order; candidates where it is 0 are not worth choosing."""
-        del wanted  # all that are worth it
+        """By figure and novelty, ties in random order; where the figure is 0 nothing is worth it."""
         figures: NDArray[np.float32] | None = getattr(material, self._name)
         if figures is None:
             raise CannotAct(material.reason(self._name))
@@ -66,8 +74,11 @@ class Best:
         if not len(worth):
             raise CannotAct(material.reason(self._name))
         ties = np.random.default_rng((seed, 2)).permutation(len(worth))
-        order = np.lexsort((ties, -figures[worth]))
-        return [Ranked(int(row), float(figures[row])) for row in worth[order]]
+        rows = worth[np.lexsort((ties, -figures[worth]))]
+        order, scores = _apart(material, rows, figures[rows], RANKED_APART * wanted)
+        return [
+            Ranked(int(row), float(score)) for row, score in zip(rows[order], scores, strict=True)
+        ]
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -90,3 +101,47 @@ def _turn_in_cluster(
     turn = np.empty(len(labels), np.int64)
     turn[order] = np.arange(len(labels)) - starts
     return turn
+
+
+def _apart(
+    material: Material, rows: NDArray[np.int64], figures: NDArray[np.float32], first: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """An order of `rows` and what each is worth in it: its figure, less where it repeats others.
+
+    The first ones are found one by one, each by what it adds to those before it; so no score is above
+    the one before.
+    """
+    typical = 2 * float(material.features.var(axis=0).sum())  # squared distance of two candidates
+    if not typical:
+        return np.arange(len(rows)), figures
+    points = material.features[rows]
+    far = np.full(len(rows), np.inf, np.float32)
+    known = material.features[material.taken]
+    for start in range(0, len(known), CHUNK):
+        far = np.minimum(far, squared_distances(points, known[start : start + CHUNK]).min(axis=1))
+    lengths = (points**2).sum(axis=1)
+    left = np.ones(len(rows), bool)
+    order: list[int] = []
+    scores: list[float] = []
+    for _ in range(min(first, MOST_APART, len(rows))):
+        worth = np.where(left, _worth(figures, far, typical), -1)
+        best = int(worth.argmax())
+        order.append(best)
+        scores.append(float(worth[best]))
+        left[best] = False
+        away = lengths + lengths[best] - 2 * points @ points[best]
+        far = np.minimum(far, np.maximum(away, 0))
+    others = np.flatnonzero(left)
+    worth = _worth(figures[others], far[others], typical)
+    behind = np.argsort(-worth, kind="stable")
+    return (
+        np.concatenate([np.array(order, np.int64), others[behind]]),
+        np.concatenate([np.array(scores, np.float32), worth[behind]]),
+    )
+
+
+def _worth(
+    figures: NDArray[np.float32], far: NDArray[np.float32], typical: float
+) -> NDArray[np.float32]:
+    novelty = 1 - np.exp(-far / (ALIKE * typical))
+    return (figures * (WORTH_AGAIN + (1 - WORTH_AGAIN) * novelty)).astype(np.float32)
