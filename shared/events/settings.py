@@ -14,8 +14,8 @@ class TrainingSettings(BaseModel):
 
     weights: str = "global"
     """What training starts from: `global`, or `<model>/<version>` of the registry."""
-    epochs: Annotated[int, Field(ge=1, le=1000)] = 24
-    """Passes over the training frames."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Passes over the training frames; None = by their number: more often where they are few."""
     imgsz: Annotated[int, Field(ge=64, le=1280, multiple_of=32)] = 320
     """Side of the square network input, pixels."""
     batch: Annotated[int, Field(ge=1, le=256)] = 8

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from services.labeling_manager.engines.truth_csv import read_truth
 from services.model_trainer.engines.dataset import Dataset, build_dataset
@@ -22,6 +23,7 @@ TAUGHT, HELD = range(771), range(830, 1100)  # frames of the fly video; the gap 
 HELD_FRAMES = 40
 FLY_SIDE, FLY_FPS = 384, 15
 KEYPOINTS = 10  # of 24; with fewer the box is of a fragment, not of a fly
+ODD = 0.5, 2.0  # of the median area: a box of half a fly, or around two that touch
 MOUSE_TAUGHT, MOUSE_GAP = 36, 2  # of the 58 labelled frames, which lie some two seconds apart
 MOUSE_EVERY_S = 2.0
 BLOCKS = 10  # of the frames that judge
@@ -41,6 +43,11 @@ class Material:
     def chosen(self, count: int) -> tuple[int, ...]:
         """`count` frames spread evenly over those that may be taught."""
         return spread(self.taught, count)
+
+    def drawn(self, count: int, seed: int) -> tuple[int, ...]:
+        """`count` frames drawn at random from those that may be taught."""
+        draw = random.Random(seed)
+        return tuple(sorted(draw.sample(self.taught, min(count, len(self.taught)))))
 
     def dataset(self, numbers: Sequence[int], settings: TrainingSettings, work: Path) -> Dataset:
         """`numbers` teach, the held frames judge: as a round with a frozen validation set."""
@@ -65,20 +72,15 @@ def spread(numbers: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def flies(folder: Path, *, whole: bool = False) -> Material:
-    """The fly video; frames whose truth has fragments are left out unless `whole`."""
+    """The fly video; frames with a box that is not of one fly are left out unless `whole`."""
     import av
     import cv2
 
     source = VISION / "flies"
     csv_file = source / "centered_pair.boxes.csv"
     truth = read_truth(csv_file, width=FLY_SIDE, height=FLY_SIDE, classes=["fly"])
-    with csv_file.open(newline="") as stream:
-        poor = Counter(
-            int(row["frame"])
-            for row in csv.DictReader(stream)
-            if int(row["n_keypoints"]) < KEYPOINTS and not whole
-        )
-    sound = [n for n in range(1100) if truth.boxes.get(n) and not poor[n]]
+    odd = set() if whole else _odd(csv_file)
+    sound = [n for n in range(1100) if truth.boxes.get(n) and n not in odd]
     taught = tuple(n for n in sound if n in TAUGHT)
     held = spread([n for n in sound if n in HELD], HELD_FRAMES)
     folder.mkdir(parents=True)
@@ -94,6 +96,19 @@ def flies(folder: Path, *, whole: bool = False) -> Material:
             rows.append({"frame": number, "file": file, "time_s": number / FLY_FPS})
     (folder / "frames.json").write_text(json.dumps({"fps": FLY_FPS, "frames": rows}))
     return Material("flies", folder, LabelSet(("fly",), tuple(labels)), taught, held, FLY_FPS)
+
+
+def _odd(csv_file: Path) -> set[int]:
+    """The frames with a box that is not of one whole fly: the truth was tracked, not drawn."""
+    with csv_file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    areas = [float(row["w"]) * float(row["h"]) for row in rows]
+    least, most = (share * median(areas) for share in ODD)
+    return {
+        int(row["frame"])
+        for row, area in zip(rows, areas, strict=True)
+        if int(row["n_keypoints"]) < KEYPOINTS or not least <= area <= most
+    }
 
 
 def mice(folder: Path) -> Material:
