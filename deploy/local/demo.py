@@ -29,6 +29,7 @@ from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
 
 console = terminal()
+# fewer epochs than training would take by itself: somebody watches
 FULL = {"seconds": 20, "frames": 60, "epochs": 24, "more_frames": 20, "more_epochs": 16, "int8": 1}
 SHORT = {"seconds": 8, "frames": 24, "epochs": 6, "more_frames": 10, "more_epochs": 4, "int8": 0}
 
