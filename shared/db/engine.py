@@ -23,7 +23,8 @@ def open_engine(url: str) -> Engine:
     """An engine for `url`; nothing is connected before the first use, so that forks stay clean."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, pool_size=5, max_overflow=10)
+        # the one used last comes first: its process on the server still knows statements and tables
+        engine = create_engine(parsed, pool_size=5, max_overflow=10, pool_use_lifo=True)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_idle, engine))
         return engine
