@@ -61,6 +61,17 @@ def test_a_doubt_about_what_is_labelled_comes_after_other_doubts():
     assert ranked[0].row >= 5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_sleep_does_not_hide_what_happens_around_it(seed):
+    """Ten sleeps of sixty frames, each in a posture of its own; between them as long awake."""
+    rng = np.random.default_rng(seed)
+    asleep = np.repeat(rng.normal(0, 1, (10, 4)), 60, axis=0) + rng.normal(0, 0.01, (600, 4))
+    awake = rng.normal(0, 1, (600, 4))
+    ranked = STRATEGIES["diversity"].rank(material([*asleep, *awake]), 12, seed)
+    assert sum(each.row >= 600 for each in ranked[:12]) >= 8
+    assert len({each.row for each in ranked}) == 1200
+
+
 def test_a_sleeper_with_flickering_faint_boxes_is_asked_about_once(tmp_path):
     """The animal lies still for 100 frames, then walks; a shadow is taken for one now and then."""
     places = [[(40, 40)]] * 100 + [[(40 + 8 * i, 40)] for i in range(10)]

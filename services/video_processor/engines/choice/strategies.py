@@ -11,6 +11,7 @@ from services.video_processor.engines.choice.clusters import cluster, squared_di
 from services.video_processor.engines.choice.port import CannotAct, Material, Ranked, Strategy
 
 MOST_CLUSTERS = 512  # beyond it several frames of a cluster are taken: k-means++ costs k times n
+SAME_SIGHT = 0.03  # of the mean squared distance of two candidates: one sight that goes on
 ALIKE = 0.25  # of the mean squared distance of two candidates: nearer ones show much the same
 WORTH_AGAIN = 0.1  # of what it was worth: a frame that shows just what another one does
 RANKED_APART = 4  # rows for each frame asked for are ranked by what they add to those before them
@@ -35,24 +36,32 @@ class Uniform:
 
 
 class Diversity:
-    """One of each kind of picture: the middle of each cluster, unseen clusters first."""
+    """One of each kind of picture: the middle of each cluster, unseen clusters first.
+
+    A sight that goes on for n candidates counts as the root of n: else an animal that sleeps for an
+    hour is the middle of every cluster, and what it does awake the rim of some.
+    """
 
     def rank(self, material: Material, wanted: int, seed: int) -> Sequence[Ranked]:
         """Round by round over the clusters; the score is the share of candidates that it stands for."""
         if len(material.frames) < 2 or not np.ptp(material.features, axis=0).any():
             raise CannotAct("nothing tells the frames apart")
         known = int(material.taken.sum())
-        clusters = min(wanted + known, MOST_CLUSTERS, len(material.frames))
-        labels, distances = cluster(material.features, clusters, seed)
+        stand = _sights(material.features) | material.taken
+        rows = np.flatnonzero(stand)
+        taken = material.taken[rows]
+        clusters = min(wanted + known, MOST_CLUSTERS, len(rows))
+        labels, distances = cluster(material.features[rows], clusters, seed)
         sizes = np.bincount(labels, minlength=clusters)
-        seen = np.bincount(labels[material.taken], minlength=clusters) > 0
-        turn = _turn_in_cluster(labels, distances, material.taken)
-        free = np.flatnonzero(~material.taken)
+        seen = np.bincount(labels[taken], minlength=clusters) > 0
+        turn = _turn_in_cluster(labels, distances, taken)
+        free = np.flatnonzero(~taken)
         # a cluster that somebody has labelled already comes a round later
         late = turn[free] + seen[labels[free]]
-        order = np.lexsort((free, -sizes[labels[free]], late))
+        order = free[np.lexsort((free, -sizes[labels[free]], late))]
         share = sizes / len(labels)
-        return [Ranked(int(row), float(share[labels[row]])) for row in free[order]]
+        first = [Ranked(int(rows[each]), float(share[labels[each]])) for each in order]
+        return [*first, *(Ranked(int(row), 0.0) for row in np.flatnonzero(~stand))]
 
 
 class Best:
@@ -89,6 +98,20 @@ STRATEGIES: dict[str, Strategy] = {
     "diversity": Diversity(),
     "uniform": Uniform(),
 }
+
+
+def _sights(features: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) which candidates stand for the sights that go on: the root of n of n, evenly spread."""
+    near = SAME_SIGHT * 2 * float(features.var(axis=0).sum())
+    stand = np.zeros(len(features), bool)
+    start = 0
+    for row in range(1, len(features) + 1):
+        if row < len(features) and float(((features[row] - features[start]) ** 2).sum()) <= near:
+            continue
+        count = round((row - start) ** 0.5)
+        stand[start + (np.arange(count) * 2 + 1) * (row - start) // (2 * count)] = True
+        start = row
+    return stand
 
 
 def _turn_in_cluster(
