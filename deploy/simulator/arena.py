@@ -50,12 +50,14 @@ def render_arena(
     height: int = 480,
     animals: int = 3,
     seed: int = 0,
+    body: float = BODY_LENGTH,
     resting: bool = False,
     report: Report = silent,
 ) -> None:
     """Write an H.264 video (yuv420p, constant frame rate) and `frame,track,x,y,w,h,class` rows.
 
-    The same arguments give the same frames. `resting` makes it a long recording: animals that sleep
+    The same arguments give the same frames. `body` is the length of an animal as a share of the width:
+    0.125 in an open field, 0.2 and more in a cage. `resting` makes it a long recording: animals that sleep
     most of the time, in the light and in the dark. A box holds the visible part of the body with ears and
     paws but without the tail; an animal of which less than 35 % shows has none. Both files appear
     under their names only when they are complete. `Invalid` for a size that H.264 cannot carry.
@@ -87,7 +89,7 @@ def render_arena(
             stream.time_base = Fraction(1, fps)
             stream.options = X264
             for i, frame in enumerate(
-                arena_frames(frames, fps, width, height, animals, seed, resting=resting)
+                arena_frames(frames, fps, width, height, animals, seed, body=body, resting=resting)
             ):
                 picture = av.VideoFrame.from_ndarray(frame.picture, format="rgb24")
                 picture.pts, picture.time_base = i, Fraction(1, fps)
@@ -111,11 +113,12 @@ def arena_frames(
     animals: int,
     seed: int,
     *,
+    body: float = BODY_LENGTH,
     resting: bool = False,
 ) -> Iterator[Frame]:
     """The pictures and boxes of an arena, one at a time, before compression."""
     stage = build(np.random.default_rng((seed, 1)), width, height)
-    length = BODY_LENGTH * width
+    length = body * width
     walks = [
         walk(
             np.random.default_rng((seed, 2, i)), stage.field, length=length, frames=frames, fps=fps
