@@ -1,14 +1,22 @@
 """`python -m tests.bench.learning_choice`: mAP by number of labelled frames, for each strategy.
 
-Each strategy begins with the same few frames, spread over the video. A detector is taught with
+Each strategy begins with the same few frames, evenly spaced in the video. A detector is taught with
 them, analyses the video, the strategy chooses the next frames, and so on; the truth plays the
-annotator. All detectors start from the global model and are scored on the same frames of a later
-part of the video, which nobody may choose. Prints Markdown.
+annotator. The first detector starts from the global model, all others from the first. With half the
+frames each is shown twice in an epoch, so that it is the frames that tell detectors apart and not the
+minutes. All are scored on the same frames of a later part of the video, which nobody may choose.
+
+Measured against frames that are simply evenly spaced; the strategy `uniform` is more than that, as
+it takes nothing twice that looks alike. Prints Markdown.
+
+Three videos: an arena whose animals never rest; a longer recording of a cage, in which they sleep most
+of the time and the light goes out; and two flies.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -19,12 +27,15 @@ from pathlib import Path
 
 from shared.events.learning_settings import FrameBudget
 from shared.events.settings import TrainingSettings
-from tests.bench.learning_scene import WEIGHTS, Scene, Score, analyse, judge, scene, teach
+from tests.bench.learning_choice_report import EVEN, MIX, Records, Run, draw, table
+from tests.bench.learning_scene import WEIGHTS, Scene, analyse, judge, scene, teach
 
 ROOT = Path(__file__).resolve().parents[2]
 FLIES = ROOT.parent / "shared" / "data" / "vision" / "flies"
 STRATEGIES = ("uniform", "diversity", "uncertainty", "motion", "track_breaks")
-MIX = "default budget"
+UNTAUGHT = "global model"
+GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples shift the even spacing by as much as can be
+PLACES = ("arena", "resting", "flies")
 
 
 @dataclass(frozen=True)
@@ -33,26 +44,39 @@ class Plan:
 
     sizes: tuple[int, ...] = (8, 16, 32)  # labelled frames after each round
     training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(epochs=24, imgsz=224, batch=8)
+        default_factory=lambda: TrainingSettings(epochs=24, imgsz=192, batch=8)
     )
-    arena_frames: int = 900
+    later_epochs: int = 16  # of the detectors after the first, which go on from it
+    arena_s: float = 90
     arena_fps: int = 10
+    resting_s: float = 900
+    resting_fps: int = 4
     pool: float = 0.7  # of a video, for choosing
     watched: int = 12
-    judged: int = 40
-    analysed_every: int = 2
-    seeds: int = 1
+    judged: int = 60
+    analysed_every: int = 2  # frames
+    resting_every: int = 4
+
+    def pixels(self, name: str) -> int:
+        """Side of the network's input; the animals of the arena are small."""
+        return self.training.imgsz * (7 if name == "arena" else 6) // 6 // 32 * 32
+
+    def every(self, name: str) -> int:
+        """Every how many frames a video is analysed."""
+        return self.resting_every if name == "resting" else self.analysed_every
 
 
 QUICK = Plan(
     sizes=(4, 8),
+    later_epochs=1,
     training=TrainingSettings(epochs=3, imgsz=128, batch=4),
-    arena_frames=240,
+    arena_s=24,
+    resting_s=60,
     watched=4,
     judged=10,
     analysed_every=6,
+    resting_every=6,
 )
-Curve = list[Score]
 
 
 def budgets() -> dict[str, FrameBudget]:
@@ -62,127 +86,125 @@ def budgets() -> dict[str, FrameBudget]:
     return alone | {MIX: FrameBudget()}
 
 
-def curves(place: Scene, plan: Plan, seed: int, folder: Path) -> tuple[Score, dict[str, Curve]]:
-    """The score of the global model, and of each strategy after each round."""
-    from services.video_processor.engines.choice.choosing import choose
+def follow(
+    place: Scene,
+    plan: Plan,
+    seed: int,
+    folder: Path,
+    records: Records,
+    names: list[str],
+    until: int,
+) -> None:
+    """Record the score of the global model, and of each of `names` after each round."""
+    from services.video_processor.engines.choice.choosing import Choice, Wish, decide
 
-    settings = plan.training.model_copy(update={"seed": seed})
-    begin = judge(place, WEIGHTS, settings.imgsz, folder / "global")
-    general = analyse(place, WEIGHTS, settings.imgsz, folder / "global.csv", plan.analysed_every)
-    first = choose(place.pool, plan.sizes[0], budgets()["uniform"], seed=seed)
-    labelled = {each.frame for each in first}
-    weights, score = teach(place, labelled, settings, folder / "first")
-    table = analyse(place, weights, settings.imgsz, folder / "first.csv", plan.analysed_every)
-    found: dict[str, Curve] = {}
-    for name, budget in budgets().items():
-        taken, last, found[name] = set(labelled), table, [score]
-        for size, following in pairwise([*plan.sizes, 0]):
-            if not following:
-                break
-            more = choose(
-                place.pool,
-                following - size,
-                budget,
-                seed=seed,
-                taken=taken,
-                last=last,
-                other=general,
-            )
-            taken |= {each.frame for each in more}
+    settings = plan.training.model_copy(update={"seed": seed, "imgsz": plan.pixels(place.name)})
+    later = settings.model_copy(update={"epochs": plan.later_epochs})
+    most = plan.sizes[-1]
+
+    def seen(weights: Path, file: Path) -> Path:
+        if not file.exists():
+            part = file.with_suffix(".part")
+            analyse(place, weights, settings.imgsz, part, plan.every(place.name)).replace(file)
+        return file
+
+    ends = {name: plan.sizes[-1] if name == EVEN else until for name in names}
+    missing = [name for name in names if not records.has(place.name, seed, name, ends[name])]
+    if not missing:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    begin = judge(place, WEIGHTS, settings.imgsz)
+    records.add(Run(place.name, seed, UNTAUGHT, 0, begin.map50, begin.map50_95, ()))
+    general = seen(WEIGHTS, folder.parent / f"{place.name}-global.csv")
+    phase = (0.5 + seed * GOLDEN) % 1 / plan.sizes[0]
+    labelled = dict.fromkeys(evenly(place, plan.sizes[0], phase), EVEN)
+    first, score = teach(place, labelled, settings, folder / "first", times=most // plan.sizes[0])
+    _say(place.name, f"seed {seed}, {len(labelled)} frames: {score.map50_95:.3f}")
+    begun = seen(first, folder / "first.csv")
+    for name in missing:
+        taken, last = dict(labelled), begun
+        own = tuple(sorted(taken.items()))
+        records.add(Run(place.name, seed, name, len(taken), score.map50, score.map50_95, own))
+        for size, following in pairwise(size for size in plan.sizes if size <= ends[name]):
+            if name == EVEN:
+                choice = Choice((), ())
+                taken = dict.fromkeys(evenly(place, following, phase), EVEN)
+            else:
+                wish = Wish(place.pool, set(taken), last, general, place.avoid_s)
+                choice = decide(wish, following - size, budgets()[name], seed=seed)
+                taken |= {each.frame: each.strategy for each in choice.chosen}
             work = folder / f"{name}-{following}"
-            taught, after = teach(place, taken, settings, work)
-            found[name].append(after)
-            told = ", ".join(sorted({each.strategy for each in more}))
-            _say(place.name, f"{name} ({told}), {len(taken)} frames: {after.map50_95:.3f}")
-            if following != plan.sizes[-1] and name not in ("uniform", "motion"):
-                file = folder / f"{name}-{following}.csv"
-                last = analyse(place, taught, settings.imgsz, file, plan.analysed_every)
-    return begin, found
+            weights, after = teach(place, taken, later, work, start=first, times=most // following)
+            own = tuple(sorted(taken.items()))
+            records.add(Run(place.name, seed, name, len(taken), after.map50, after.map50_95, own))
+            told = f"seed {seed}, {name} {choice.by_strategy()}, {len(taken)} frames"
+            _say(place.name, " ".join([f"{told}: {after.map50_95:.3f}", *choice.notes]))
+            if following != ends[name] and name != EVEN:
+                last = seen(weights, work.with_suffix(".csv"))
 
 
-def table(place: Scene, plan: Plan, begin: list[Score], found: list[dict[str, Curve]]) -> str:
-    """Markdown: mAP50-95 (mAP50), a row a strategy, a column a number of frames."""
-    sizes = " | ".join(f"{size} frames" for size in plan.sizes)
-    lines = [
-        f"**{place.name}**, global model without labels: {_mean(begin)}; {len(place.judged)} judged frames",
-        "",
-        f"| strategy | {sizes} | frames for what uniform has with {plan.sizes[-1]} |",
-        "|" + "---|" * (len(plan.sizes) + 2),
-    ]
-    goal = _average([run["uniform"][-1] for run in found]).map50_95
-    for name in found[0]:
-        columns = [[run[name][i] for run in found] for i in range(len(plan.sizes))]
-        reached = _frames_for(goal, plan.sizes, [_average(each).map50_95 for each in columns])
-        lines.append(f"| {name} | {' | '.join(map(_mean, columns))} | {reached} |")
-    return "\n".join(lines)
+def evenly(place: Scene, count: int, begin: float) -> list[int]:
+    """`count` frames at equal distances from `begin` (0..1); twice as many hold the same ones."""
+    sound = [frame for frame in range(place.frames) if frame not in place.poor]
+    return sorted(sound[int((begin + i / count) % 1 * len(sound))] for i in range(count))
 
 
-def _frames_for(goal: float, sizes: tuple[int, ...], curve: list[float]) -> str:
-    """Frames at which the curve, straight between its points, first reaches `goal`."""
-    if curve[0] >= goal:
-        return f"at most {sizes[0]}"
-    for (size, low), (following, high) in pairwise(zip(sizes, curve, strict=True)):
-        if high >= goal:
-            return f"{size + (following - size) * (goal - low) / (high - low):.0f}"
-    return f"more than {sizes[-1]}"
-
-
-def _average(scores: list[Score]) -> Score:
-    count = len(scores)
-    return Score(sum(s.map50 for s in scores) / count, sum(s.map50_95 for s in scores) / count)
-
-
-def _mean(scores: list[Score]) -> str:
-    score = _average(scores)
-    return f"{score.map50_95:.3f} ({score.map50:.3f})"
-
-
-def _scenes(plan: Plan, folder: Path) -> list[Scene]:
+def build(name: str, plan: Plan, folder: Path) -> Scene | None:
+    """One of `PLACES`; None where its media are absent."""
     from deploy.simulator.arena import render_arena
 
     counts = {"watched": plan.watched, "judged": plan.judged}
-    video, truth = folder / "arena.mp4", folder / "arena.csv"
-    seconds = plan.arena_frames / plan.arena_fps
-    render_arena(video, truth, seconds=seconds, fps=plan.arena_fps, width=320, height=240, seed=21)
-    pool = round(plan.pool * plan.arena_frames)
-    made = [scene("arena", video, truth, folder, pool=pool, **counts)]
-    film, boxes = FLIES / "centered_pair_low_quality.mp4", FLIES / "centered_pair.boxes.csv"
-    if film.exists() and boxes.exists():
-        made.append(scene("flies", film, boxes, folder, pool=770, **counts))
-    else:
+    if name == "flies":
+        film, boxes = FLIES / "centered_pair_low_quality.mp4", FLIES / "centered_pair.boxes.csv"
+        if film.exists() and boxes.exists():
+            return scene("flies", film, boxes, folder, pool=770, **counts)
         _say("flies", "left out: the media beside the checkout (../shared/data) are absent")
-    return made
+        return None
+    resting = name == "resting"
+    seconds, fps = (plan.resting_s, plan.resting_fps) if resting else (plan.arena_s, plan.arena_fps)
+    video, truth = folder / f"{name}.mp4", folder / f"{name}.csv"
+    size = {"width": 320, "height": 240, "body": 0.2 if resting else 0.125}
+    if not video.exists():
+        render_arena(video, truth, seconds=seconds, fps=fps, seed=21, resting=resting, **size)
+    return scene(name, video, truth, folder, pool=round(plan.pool * seconds * fps), **counts)
 
 
 def _say(name: str, text: str) -> None:
-    print(f"[{name}] {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+    now = time.strftime("%H:%M:%S")
+    print(f"{now} [{name}] {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
 
 
 def main() -> None:
     """Teach, score and print a table for each video."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.learning_choice")
     parser.add_argument("--quick", action="store_true", help="a look; its figures prove nothing")
-    parser.add_argument("--seeds", type=int, default=1, help="runs that are averaged")
-    parser.add_argument("--only", choices=("arena", "flies"), help="one of the videos")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the runs; averaged")
+    parser.add_argument("--only", choices=PLACES, nargs="+", default=PLACES, help="the videos")
+    parser.add_argument("--strategies", nargs="+", default=[EVEN, *budgets()], help="those to try")
+    parser.add_argument("--record", type=Path, help="JSON file of every score; what it has is kept")
+    parser.add_argument("--until", type=int, default=32, help="frames; evenly spaced: all sizes")
+    parser.add_argument("--work", type=Path, help="folder to keep the videos in")
+    parser.add_argument("--plot", type=Path, help="PNG file of the curves")
     given = parser.parse_args()
     os.environ.setdefault("YOLO_OFFLINE", "1")
     plan = QUICK if given.quick else Plan()
     begun = time.monotonic()
-    pages = []
+    records = Records(given.record)
     with tempfile.TemporaryDirectory(prefix="learning-") as name:
-        folder = Path(name)
-        for place in _scenes(plan, folder):
-            if given.only not in (None, place.name):
-                continue
-            runs = []
-            for seed in range(given.seeds):
-                work = folder / f"{place.name}-{seed}"
-                work.mkdir()
-                runs.append(curves(place, plan, seed, work))
-            pages.append(table(place, plan, [run[0] for run in runs], [run[1] for run in runs]))
+        folder = given.work or Path(name)
+        places = {each: build(each, plan, folder) for each in given.only}
+        for seed in given.seeds:
+            for place in places.values():
+                if place:
+                    work = folder / f"{place.name}-{seed}"
+                    follow(place, plan, seed, work, records, given.strategies, given.until)
     minutes = (time.monotonic() - begun) / 60
-    sizes = f"{plan.training.imgsz} px, {plan.training.epochs} epochs, {given.seeds} seed(s)"
-    print("\n\n".join([*pages, f"mAP50-95 (mAP50); {sizes}; {minutes:.1f} minutes."]))  # noqa: T201 - what it is for
+    pages = [table(records, name, plan.sizes) for name in PLACES if records.of(name)]
+    shown = [(epochs or 0) * plan.sizes[-1] for epochs in (plan.training.epochs, plan.later_epochs)]
+    sizes = f"{plan.training.imgsz} px (arena {plan.pixels('arena')}), {shown[0]} pictures for the first, {shown[1]} after it"
+    print("\n\n".join([*pages, f"mAP50-95 ± spread (mAP50); {sizes}; {minutes:.1f} minutes."]))  # noqa: T201 - what it is for
+    if given.plot:
+        draw(records, [name for name in PLACES if records.of(name)], plan.sizes, given.plot)
 
 
 if __name__ == "__main__":

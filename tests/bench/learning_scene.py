@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from shared.progress.report import silent
 WEIGHTS = Path(__file__).resolve().parents[2] / "triton_models" / "global" / "model.pt"
 LEAST_CONFIDENCE = 0.1  # of the boxes in results.csv: doubt shows below the usual 0.25
 TRACK_CONFIDENCE = 0.25  # from which on a box begins a track
+KEYPOINTS = 10  # of 24 of a fly; with fewer the box is of a fragment
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,21 @@ class Scene:
     name: str
     video: Path
     pool: Path  # the beginning of the video: what may be chosen
+    frames: int  # of the pool
     fps: float
     classes: tuple[str, ...]
     boxes: dict[int, list[Box]]  # truth, by frame
-    watched: tuple[int, ...]  # frames by which the best epoch is taken, after the pool
-    judged: tuple[int, ...]  # frames by which the detector is scored, after those
+    watched: tuple[int, ...]  # frames by which the best epoch is taken, between those that judge
+    judged: tuple[int, ...]  # frames by which the detector is scored, after the pool
+    poor: frozenset[
+        int
+    ]  # frames whose truth has fragments of an animal: nobody is asked about them
+
+    @property
+    def avoid_s(self) -> tuple[tuple[float, float], ...]:
+        """The poor frames, as spans of time in which nothing may be chosen."""
+        half = 0.4 / self.fps
+        return tuple((n / self.fps - half, n / self.fps + half) for n in sorted(self.poor))
 
 
 @dataclass(frozen=True)
@@ -72,37 +85,64 @@ def scene(
             total += 1
         sink.mux(made.encode())
     found = read_truth(truth, width=size[0], height=size[1])
+    poor = _poor(truth)
     first = pool + round(2 * fps)
-    middle = first + (total - first) // 4
+    later = _spread(first, total, 2 * judged, poor)
     return Scene(
         name=name,
         video=video,
         pool=beginning,
+        frames=pool,
         fps=float(fps),
         classes=found.classes,
         boxes={frame: list(boxes) for frame, boxes in found.boxes.items()},
-        watched=_spread(first, middle, watched),
-        judged=_spread(middle + round(fps), total, judged),
+        watched=later[1 :: 2 * judged // watched],
+        judged=later[::2],
+        poor=poor,
     )
 
 
-def _spread(first: int, end: int, count: int) -> tuple[int, ...]:
-    return tuple(sorted({first + i * (end - first) // count for i in range(count)}))
+def _poor(truth: Path) -> frozenset[int]:
+    with truth.open(newline="") as stream:
+        points = Counter(
+            int(row["frame"])
+            for row in csv.DictReader(stream)
+            if int(row.get("n_keypoints", KEYPOINTS)) < KEYPOINTS
+        )
+    return frozenset(points)
+
+
+def _spread(first: int, end: int, count: int, poor: Collection[int]) -> tuple[int, ...]:
+    sound = [number for number in range(first, end) if number not in poor]
+    return tuple(sorted({sound[i * len(sound) // count] for i in range(count)}))
 
 
 def teach(
-    scene: Scene, frames: Collection[int], settings: TrainingSettings, work: Path
+    scene: Scene,
+    frames: Collection[int],
+    settings: TrainingSettings,
+    work: Path,
+    *,
+    start: Path = WEIGHTS,
+    times: int = 1,
 ) -> tuple[Path, Score]:
-    """Weights that the project's trainer makes from the truth of `frames`, and their score."""
+    """Weights that the project's trainer makes from the truth of `frames`, and their score.
+
+    It goes on from the weights `start`; each frame is shown `times` in an epoch. A training that was
+    stopped goes on too.
+    """
+    shutil.rmtree(work / "taught", ignore_errors=True)
     taught = _dataset(scene, sorted(frames), scene.watched, work / "taught")
-    shutil.rmtree(work / "train", ignore_errors=True)
-    made = trainer().train(taught, WEIGHTS, settings, work=work / "train", report=silent)
-    return made.weights, judge(scene, made.weights, settings.imgsz, work)
+    _repeat(work / "taught" / "data", times)
+    made = trainer().train(taught, start, settings, work=work / "train", report=silent)
+    return made.weights, judge(scene, made.weights, settings.imgsz)
 
 
-def judge(scene: Scene, weights: Path, imgsz: int, work: Path) -> Score:
+def judge(scene: Scene, weights: Path, imgsz: int) -> Score:
     """The score of `weights`; classes do not count, so that the global model can be scored."""
-    data = _dataset(scene, scene.judged[:1], scene.judged, work / "judged")
+    data = _dataset(
+        scene, scene.judged[:1], scene.judged, scene.pool.with_name(f"{scene.name}.judged")
+    )
     found = evaluate(weights, data, imgsz=imgsz, class_agnostic=True)
     return Score(found.map50, found.map50_95)
 
@@ -144,7 +184,6 @@ def analyse(scene: Scene, weights: Path, imgsz: int, table: Path, every: int) ->
 
 def _dataset(scene: Scene, train: Sequence[int], val: Sequence[int], work: Path) -> Dataset:
     """A data set with exactly these frames; nothing of the mesh's own split is in it."""
-    shutil.rmtree(work, ignore_errors=True)
     images = {"train": tuple(train), "val": tuple(val)}
     names: dict[str, tuple[str, ...]] = {}
     for part, numbers in images.items():
@@ -152,7 +191,7 @@ def _dataset(scene: Scene, train: Sequence[int], val: Sequence[int], work: Path)
         content = extract(scene.video, numbers, folder, silent)
         names[part] = tuple(entry["file"] for entry in content["frames"])
         labels = work / "data" / "labels" / part
-        labels.mkdir(parents=True)
+        labels.mkdir(parents=True, exist_ok=True)
         for entry in content["frames"]:
             text = write_yolo(scene.boxes.get(entry["frame"], []))
             (labels / f"{Path(entry['file']).stem}.txt").write_text(text, encoding="utf-8")
@@ -180,6 +219,15 @@ def _dataset(scene: Scene, train: Sequence[int], val: Sequence[int], work: Path)
         sha256=digest,
         warnings=(),
     )
+
+
+def _repeat(data: Path, times: int) -> None:
+    """Have each training image and its labels there `times`, under other names."""
+    for kind in ("images", "labels"):
+        for file in sorted((data / kind / "train").iterdir()):
+            if file.suffix in {".jpg", ".txt"}:
+                for again in range(1, times):
+                    os.link(file, file.with_stem(f"{file.stem}-{again}"))
 
 
 def _count(scene: Scene, frames: Sequence[int], kind: int) -> int:
