@@ -51,7 +51,9 @@ def up() -> None:
 def submit(
     video: Annotated[str, typer.Argument(help="http(s):// or s3:// URL, or a file here")],
     frames: Annotated[int, typer.Option(help="Frames to label")] = 60,
-    labeler: Annotated[str, typer.Option(help="builtin, label_studio, cvat, folder or auto")] = "builtin",
+    labeler: Annotated[
+        str, typer.Option(help="builtin, label_studio, cvat, folder or auto")
+    ] = "builtin",
     classes: Annotated[str, typer.Option(help="Class names, separated by commas")] = "animal",
     options: Annotated[str, typer.Option(help="More options as JSON, see `pipelines`")] = "{}",
     key: Annotated[
