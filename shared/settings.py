@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     storage: str = ""
     """Where files are kept: `file:<folder>` or `s3://bucket/prefix`; `file:<data_dir>` when empty."""
     model_server: str = "triton://127.0.0.1:8001"
-    """`triton://host:grpc port`, or `onnxruntime:` for inference in the worker's own process."""
+    """`triton://host:grpc port`, or `openvino:` for inference in the worker's own process."""
     heartbeat: Path | None = None
     """A file that workers, beat and clock touch while they turn, for health checks; None = none."""
     log_level: str = "INFO"

@@ -247,7 +247,7 @@ def _model_server(settings: Settings) -> ModelServer:
     url = settings.model_server
     known = {
         "triton": "shared.serving.triton_server:TritonModelServer",
-        "onnxruntime": "shared.serving.onnx_server:OnnxRuntimeServer",
+        "openvino": "shared.serving.openvino_server:OpenVinoServer",
     }
     adapter = _adapter(known[_scheme(url, known, "Model server")])
     server: ModelServer = adapter.from_settings(settings)

@@ -44,7 +44,7 @@ LONGEST_FIRST = (  # so that what is left for the end is short, and no process w
     "tests/services/model_deployer/test_deployment.py",
     "tests/shared/serving/test_triton_server.py",
     "tests/services/model_inference/test_analysis.py",
-    "tests/shared/serving/test_onnx_server.py",
+    "tests/shared/serving/test_openvino_server.py",
     "tests/services/video_processor/test_source_s3.py",
 )
 

@@ -174,14 +174,14 @@ class Mesh:
             raise Unavailable(f"The global model could not be installed: {done.stderr[-2000:]}")
 
     def _start_triton(self) -> str:
-        """Start Triton; its address, or that of ONNX Runtime in the workers when it cannot run."""
+        """Start Triton; its address, or that of OpenVINO in the workers when it cannot run."""
         if "model_server" in self.settings.model_fields_set:  # the operator's own
             return self.settings.model_server
         repository = self.settings.model.repository.absolute()
         self.reason_without_triton = triton.available(TRITON_VENV)
         if self.reason_without_triton is not None:
-            self.say(f"ONNX Runtime serves the models: {self.reason_without_triton}")
-            return f"onnxruntime:{repository}?reason={quote(self.reason_without_triton)}"
+            self.say(f"OpenVINO serves the models: {self.reason_without_triton}")
+            return f"openvino:{repository}?reason={quote(self.reason_without_triton)}"
         ports = triton.free_ports(3)
         argv, env = triton.command(TRITON_VENV, repository, *ports)
         # killed outright, it would leave its model processes behind

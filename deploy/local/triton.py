@@ -77,7 +77,9 @@ def become(venv: Path, repository: Path, ports: tuple[int, int, int]) -> None:
     remove_leftovers(ports[1])
     argv = [str(wheel.server), f"--model-repository={repository}"]
     argv += [f"--backend-directory={wheel.backends}", "--model-control-mode=explicit"]
-    argv += [f"--load-model={name}" for name in ModelRepository(repository, "python").to_load()]
+    models = ModelRepository(repository, "python")
+    models.renew_programs()
+    argv += [f"--load-model={name}" for name in models.to_load()]
     # one broken model must not keep the others from being served
     argv += ["--exit-on-error=false", "--strict-readiness=false", f"--exit-timeout-secs={EXIT_S}"]
     argv += ["--disable-auto-complete-config", "--log-info=false"]

@@ -20,7 +20,7 @@ def version(name):
     try: return m.version(name)
     except m.PackageNotFoundError: return ""
 print(json.dumps({"site": sysconfig.get_path("purelib"), "libdir": sysconfig.get_config_var("LIBDIR") or "",
-  "python": "%d.%d" % sys.version_info[:2], **{n: version(n) for n in ("numpy", "onnxruntime")}}))
+  "python": "%d.%d" % sys.version_info[:2], **{n: version(n) for n in ("numpy", "openvino")}}))
 """
 
 
@@ -33,14 +33,13 @@ class Wheel:
     stub: Path  # the stub process for this Python, as the wheel ships it
     libdir: str  # holds libpython
     numpy: str
-    onnxruntime: str
+    openvino: str
 
     def environment(self, venv: Path) -> dict[str, str]:
         """What tritonserver and its stub processes need to find python3, its packages, libpython."""
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         # a __pycache__ beside model.py would look like a changed model at every load
         env["PYTHONDONTWRITEBYTECODE"] = "1"
-        env["ORT_DISABLE_TELEMETRY"] = "1"
         env["PATH"] = f"{venv / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["LD_LIBRARY_PATH"] = os.pathsep.join(
             part for part in (self.libdir, env.get("LD_LIBRARY_PATH", "")) if part
@@ -67,7 +66,7 @@ def find_wheel(venv: Path) -> Wheel | None:
         stub=home / "python_backend_stubs" / found["python"] / "triton_python_backend_stub",
         libdir=found["libdir"],
         numpy=found["numpy"],
-        onnxruntime=found["onnxruntime"],
+        openvino=found["openvino"],
     )
 
 
@@ -95,8 +94,8 @@ def _defects(venv: Path) -> Iterator[str]:
             f"{venv} holds numpy {wheel.numpy or 'not at all'}; Triton's Python backend answers "
             f"with empty bodies unless it is below 2. Run `{SETUP}`."
         )
-    if not wheel.onnxruntime:
-        yield f"{venv} lacks onnxruntime; run `{SETUP}`."
+    if not wheel.openvino:
+        yield f"{venv} lacks openvino; run `{SETUP}`."
     try:  # an old C library or a missing shared library shows here, in 30 ms
         tried = subprocess.run(
             [wheel.server, "--help"],

@@ -18,6 +18,7 @@ from services.model_deployer.schemas import (
 from shared.errors import Retryable
 from shared.flow.work import Backoff, Run, periodic, task
 from shared.platform import Platform
+from shared.settings import Settings
 from shared.storage.trees import fetch_folder
 
 SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
@@ -30,6 +31,13 @@ def _frames(run: Run, frame_path: str | None) -> list[Path]:
     if frame_path is None:
         return []
     return sorted(fetch_folder(run.platform.storage, frame_path).glob("*.jpg"))
+
+
+def _openvino_serves(settings: Settings) -> bool:
+    """Whether models run on OpenVINO: in the workers, by the wheel's Triton, or as its backend."""
+    if settings.model_server.startswith("openvino:"):
+        return True
+    return settings.model.platform in {"python", "openvino"} and settings.model.device == "cpu"
 
 
 @task()
@@ -105,7 +113,9 @@ def choose_variant(job: ConversionJob, run: Run) -> ConversionJob:
     known = ModelRepository.from_settings(settings).versions(model.name)
     if model.version in known:  # by a release that knew no other form
         told["reason"] = "It is served in 32 bits since before."
-    elif job.promotion.int8 and settings.device == "cpu" and settings.int8:
+    elif job.promotion.int8 and settings.int8 and not _openvino_serves(run.platform.settings):
+        told["reason"] = "8-bit integers are for OpenVINO, and something else serves the models."
+    elif job.promotion.int8 and settings.int8:
         data = f"train_log/{model.lineage.get('task_id') or model.task_id}/data"
         chosen = choose(
             storage.fetch(whole),

@@ -54,7 +54,7 @@ class StateFigures:
             "storage": self._storage,
         }
         settings = self._platform.settings
-        if not settings.model_server.startswith("onnxruntime:"):  # that is each worker's own
+        if not settings.model_server.startswith("openvino:"):  # that is each worker's own
             questions["model_server"] = self._model_server
         if settings.cache:
             questions["cache"] = self._cache

@@ -1,1 +1,1 @@
-"""Model servers: one port, Triton and ONNX Runtime behind it, the model repository beside it."""
+"""Model servers: one port, Triton and OpenVINO behind it, the model repository beside it."""

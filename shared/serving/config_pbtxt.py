@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from shared.serving.onnx_file import INPUT, OUTPUT, SYMBOLIC, Signature
 from shared.serving.port import ModelSpec
 
-PLATFORMS = ("python", "onnxruntime")  # the wheel's only backend; the one of NVIDIA's container
+# the wheel's only backend; two of NVIDIA's container: any device, and processors only
+PLATFORMS = ("python", "onnxruntime", "openvino")
 
 MAX_BATCH_SIZE = 16  # images in one run; a queue of small requests is joined up to this
+OPENVINO = ('backend: "openvino"', 'default_model_filename: "model.onnx"')
 VERSIONS_KEY = "versions"  # the parameter that describes each version
 
 
@@ -41,17 +43,25 @@ def config_text(
     """
     input_dims: tuple[int, ...]
     output_dims: tuple[int, ...]
+    serving: tuple[str, ...]
+    batches: tuple[str, ...] = (f"max_batch_size: {MAX_BATCH_SIZE}", "dynamic_batching { }")
+    kind = "KIND_CPU"
     if platform == "python":
         # versions may differ in classes and image size, and the Python backend lets them
-        serving, kind = 'backend: "python"', "KIND_CPU"
+        serving = ('backend: "python"',)
         input_dims, output_dims = (3, SYMBOLIC, SYMBOLIC), (SYMBOLIC, SYMBOLIC)
-        threads_key = "intra_op_threads"
+        own = {"intra_op_threads": str(hardware.threads)}
+    elif platform == "openvino":
+        # told a largest batch, this backend takes no smaller one: so the batch is an axis to it
+        serving, batches = OPENVINO, ("max_batch_size: 0",)
+        input_dims, output_dims = signature.input_dims, signature.output_dims
+        own = _openvino(hardware)
     else:
         # the ONNX Runtime backend wants exactly the file's own shape
-        serving = 'platform: "onnxruntime_onnx"'
+        serving = ('platform: "onnxruntime_onnx"',)
         kind = "KIND_GPU" if hardware.gpu else "KIND_CPU"
         input_dims, output_dims = signature.input_dims[1:], signature.output_dims[1:]
-        threads_key = "intra_op_thread_count"
+        own = {"intra_op_thread_count": str(hardware.threads)}
     newest = specs[-1]
     metadata = {
         "task": newest.task,
@@ -65,17 +75,16 @@ def config_text(
     parameters = {
         "metadata": repr(metadata),
         VERSIONS_KEY: json.dumps({str(spec.version): described(spec) for spec in specs}),
-        threads_key: str(hardware.threads),
+        **own,
     }
     return "\n".join(
         [
             "# Written by model_deployer; the versions beside it are described in their spec.json.",
             f"name: {_quoted(newest.name)}",
-            serving,
-            f"max_batch_size: {MAX_BATCH_SIZE}",
+            *serving,
+            *batches,
             f"input [ {_tensor(INPUT, input_dims)} ]",
             f"output [ {_tensor(OUTPUT, output_dims)} ]",
-            "dynamic_batching { }",
             f"instance_group [ {{ count: {hardware.instances}, kind: {kind} }} ]",
             *(_tensorrt(newest, hardware) if kind == "KIND_GPU" and hardware.tensorrt else ()),
             f"version_policy: {{ specific: {{ versions: [{', '.join(str(s.version) for s in specs)}] }} }}",
@@ -86,6 +95,18 @@ def config_text(
             "",
         ]
     )
+
+
+def _openvino(hardware: Hardware) -> dict[str, str]:
+    """One request has all threads, or each instance a share of them."""
+    alone = hardware.instances == 1
+    wanted = {
+        "PERFORMANCE_HINT": "LATENCY" if alone else "THROUGHPUT",
+        "NUM_STREAMS": str(hardware.instances),
+    }
+    if hardware.threads:
+        wanted["INFERENCE_NUM_THREADS"] = str(hardware.threads)
+    return wanted
 
 
 def _tensorrt(spec: ModelSpec, hardware: Hardware) -> tuple[str, ...]:

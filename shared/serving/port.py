@@ -35,7 +35,7 @@ class ServedModel:
     version: int
     state: str  # READY | LOADING | UNLOADING | UNAVAILABLE
     reason: str = ""
-    server: str = ""  # "triton 2.51.0" or "onnxruntime 1.31 (in process: <why>)"
+    server: str = ""  # "triton 2.51.0" or "openvino 2026.4 (in process: <why>)"
 
 
 class ModelServer(Protocol):

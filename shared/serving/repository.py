@@ -3,7 +3,8 @@
     <root>/<name>/config.pbtxt          which versions are served, and how
     <root>/<name>/<version>/model.onnx
     <root>/<name>/<version>/spec.json   classes, task, image size, sha256, tensor shapes
-    <root>/<name>/<version>/model.py    what the wheel's Python backend runs (platform "python")
+    <root>/<name>/<version>/model.py    what the wheel's Python backend runs (platform "python"),
+    <root>/<name>/<version>/openvino_network.py                                with what it imports
     <root>/<name>/UNLOADED              present while somebody wants the model off the server
 
 A version appears whole, by one rename, before `config.pbtxt` names it; every verb may run twice.
@@ -33,7 +34,10 @@ from shared.serving.repository_files import make_readable, replace_text, sha256_
 from shared.setting_groups.models import ModelSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_PROGRAM = Path(__file__).with_name("triton_python_model.py")
+_PROGRAMS = {
+    "model.py": Path(__file__).with_name("triton_python_model.py"),
+    "openvino_network.py": Path(__file__).with_name("openvino_network.py"),
+}
 
 
 class ModelRepository:
@@ -89,8 +93,9 @@ class ModelRepository:
         `version=None` takes the next number, or the number under which the same file with the same
         classes is already there, so that a repeated step writes once. A number that is given must
         be higher than all others, or be that of the same content. `kept_versions` is how many stay
-        served in all; those of `pinned` that are served now stay beside them. On platform "onnxruntime" an older version of another shape (classes, image
-        size) is not kept: one Triton configuration describes one shape there.
+        served in all; those of `pinned` that are served now stay beside them. On other platforms than "python" an
+        older version of another shape (classes, image size) is not kept: one Triton configuration
+        describes one shape there.
 
         Raises `Invalid` for a name, a file or values that do not fit, `Conflict` for a version
         number that belongs to something else.
@@ -152,13 +157,25 @@ class ModelRepository:
             raise Invalid(f"Model {name} needs at least one version to serve; unload it instead.")
         specs = [self.spec(name, version) for version in chosen]
         signatures = [self._signature(name, version) for version in chosen]
-        if self.platform == "onnxruntime":
+        if self.platform != "python":
             specs = [s for s, g in zip(specs, signatures, strict=True) if g == signatures[-1]]
         else:
-            for spec in specs:
-                replace_text(self._folder(name, spec.version) / "model.py", _PROGRAM.read_text())
+            self._put_programs(specs)
         text = config_text(specs, signatures[-1], self.platform, self.hardware)
         replace_text(self._folder(name) / "config.pbtxt", text)
+
+    def renew_programs(self) -> None:
+        """Put today's programs beside all models that a starting server shall load.
+
+        Those of an older release may ask for packages that Triton's environment no longer has.
+        """
+        for name in self.to_load():
+            self._put_programs([self.spec(name, version) for version in self.served(name)])
+
+    def _put_programs(self, specs: Iterable[ModelSpec]) -> None:
+        for spec in specs:
+            for file, source in _PROGRAMS.items():
+                replace_text(self._folder(spec.name, spec.version) / file, source.read_text())
 
     def served(self, name: str) -> list[int]:
         """The versions that `config.pbtxt` names, ascending; empty when there is none."""

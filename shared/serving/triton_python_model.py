@@ -1,24 +1,21 @@
-"""What Triton's Python backend runs for one version: `model.onnx` beside it, on ONNX Runtime.
+"""What Triton's Python backend runs for one version: `model.onnx` beside it, by OpenVINO.
 
-Copied into the repository as `<version>/model.py`; it runs in Triton's own environment, so it may
-import nothing of this project. The requests of a batch become one run, and the answer is split.
+Copied into the repository as `<version>/model.py`, with `openvino_network.py`; it runs in Triton's
+own environment, so it may import nothing else of this project. The requests of a batch become one
+run, and the answer is split.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it is read when the library is loaded
-import onnxruntime
 import triton_python_backend_utils as pb_utils
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
+from .openvino_network import Array, Network
 
 
 class TritonPythonModel:
@@ -28,15 +25,8 @@ class TritonPythonModel:
         """Open the model; an exception here is the reason that the load call reports."""
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
-        options = onnxruntime.SessionOptions()
         threads = int(config["parameters"]["intra_op_threads"]["string_value"])
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.inter_op_num_threads = 1
-        # threads that spin between runs would take the cores from whoever decodes the video
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self.network = Network(folder / "model.onnx", threads)
         self.input = config["input"][0]["name"]
         self.output = config["output"][0]["name"]
 
@@ -46,7 +36,7 @@ class TritonPythonModel:
         if len(arrays) == 1 or len({array.shape[1:] for array in arrays}) > 1:
             return [self.alone(array) for array in arrays]
         try:
-            joined = self.run(np.concatenate(arrays))
+            joined = self.network.run(np.concatenate(arrays))
         except Exception:  # noqa: BLE001 - find out below whose request it is
             return [self.alone(array) for array in arrays]
         ends = np.cumsum([len(array) for array in arrays])[:-1]
@@ -55,14 +45,9 @@ class TritonPythonModel:
     def alone(self, array: Array) -> Any:
         """The answer to one request, or its own error."""
         try:
-            return self.answer(self.run(array))
+            return self.answer(self.network.run(array))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the client
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
-
-    def run(self, array: Array) -> Array:
-        """(n, 3, size, size) float32 to (n, 4 + classes, anchors) float32."""
-        output: Array = self.session.run([self.output], {self.input: array})[0]
-        return output
 
     def answer(self, array: Array) -> Any:
         """An array as a response."""

@@ -14,7 +14,8 @@ class ModelSettings(BaseModel):
     repository: Path = Path("triton_models")
     """The model server's repository."""
     platform: str = "python"
-    """`python` for Triton from the wheel, `onnxruntime` for a Triton with the ONNX backend."""
+    """`python` for Triton from the wheel; for NVIDIA's container `onnxruntime`, or `openvino` on
+    processors, which serves 8-bit integers."""
     device: Literal["cpu", "gpu"] = "cpu"
     """Where a Triton with the ONNX backend runs the models."""
     instances: Annotated[int, Field(ge=1)] = 1
@@ -34,5 +35,5 @@ class ModelSettings(BaseModel):
     """Versions of a model that stay loaded: the new one and those before it; the current one and
     the one to go back to stay loaded beside them."""
     int8: bool = True
-    """Whether a new detector may be served in 8-bit integers, on processors, where they are quicker
-    and as good; choosing costs some seconds for each new version."""
+    """Whether a new detector may be served in 8-bit integers, where OpenVINO serves and they are
+    quicker and as good; choosing costs some seconds for each new version."""

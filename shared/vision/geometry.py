@@ -49,8 +49,11 @@ def to_batch(canvases: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Batch
     """Canvases (size, size, 3) uint8 as one (n, 3, size, size) float32 array, 0..1."""
     size = canvases[0].shape[0]
     batch = np.empty((len(canvases), 3, size, size), dtype=np.float32)
-    for index, canvas in enumerate(canvases):
-        np.divide(canvas.transpose(2, 0, 1), np.float32(255), out=batch[index])
+    for image, canvas in zip(batch, canvases, strict=True):
+        for plane, colour in zip(
+            image, cv2.split(canvas), strict=True
+        ):  # twice as quick as strided
+            np.divide(colour, np.float32(255), out=plane)
     return batch
 
 

@@ -168,12 +168,12 @@ def test_without_triton_the_workers_serve_the_models_and_say_why(
     monkeypatch.setattr(mesh_module, "TRITON_VENV", tmp_path / "absent")
     with Mesh(Settings(), port=triton.free_ports(1)[0]) as mesh:
         said = capsys.readouterr().out
-        assert "[mesh] ONNX Runtime serves the models: Triton's environment" in said
+        assert "[mesh] OpenVINO serves the models: Triton's environment" in said
         with Client(mesh.url, mesh.key) as client:
             [served] = client.call("GET", "/models")
         findings = {f.what: f for f in doctor.examine()}
     assert served["state"] == "READY"
-    assert served["server"].startswith("onnxruntime ")
+    assert served["server"].startswith("openvino ")
     assert "(in process: Triton's environment" in served["server"]
     told = findings["model server"].text
-    assert told.startswith("ONNX Runtime in the process, because: Triton's environment")
+    assert told.startswith("OpenVINO in the process, because: Triton's environment")

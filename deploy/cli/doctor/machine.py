@@ -13,7 +13,7 @@ from shared.platform import Platform
 ENOUGH_DISK_GB = 5.0
 KEY_FILE = "api_key"
 NEEDED = ("celery", "kombu", "sqlalchemy", "pydantic")
-NAMED = ("fastapi", "torch", "ultralytics", "onnxruntime", "tritonclient")  # where they are
+NAMED = ("fastapi", "torch", "ultralytics", "openvino", "tritonclient")  # where they are
 CELERY = (5, 7)
 
 

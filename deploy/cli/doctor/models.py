@@ -40,7 +40,7 @@ def _server(platform: Platform) -> ModelServer | None:
     if not (settings.data_dir / STATE_FILE).exists():
         return None
     port = _triton_port(platform)
-    url = f"triton://127.0.0.1:{port}" if port else f"onnxruntime:{settings.model.repository}"
+    url = f"triton://127.0.0.1:{port}" if port else f"openvino:{settings.model.repository}"
     return wiring.build(settings.model_copy(update={"model_server": url})).model_server()
 
 
@@ -54,14 +54,14 @@ def _triton_port(platform: Platform) -> int | None:
 
 
 def _embedded_choice() -> Finding:
-    """What the launcher chooses; ONNX Runtime is right where Triton's wheel has no build."""
+    """What the launcher chooses; OpenVINO is right where Triton's wheel has no build."""
     from deploy.local import triton
     from deploy.local.mesh import TRITON_VENV
 
     reason = triton.available(TRITON_VENV)
     if reason is None:
         return fine("model server", "Triton from the wheel, once `make up` runs")
-    text = f"ONNX Runtime in the process, because: {reason}"
+    text = f"OpenVINO in the process, because: {reason}"
     if (machine.system(), machine.machine()) != ("Linux", "x86_64"):
         return fine("model server", text)
     return wrong("model server", text, "deploy/local/setup.sh triton")

@@ -1,17 +1,18 @@
-"""A detector in 8-bit integers, by ONNX Runtime: calibrated on the user's own frames.
+"""A detector in 8-bit integers for OpenVINO: calibrated by nncf on the user's own frames.
 
-Everything between input and head is quantised, activations too, so that the network stays in
-integers from layer to layer; a convolution alone in integers loses on the way there and back what
-it gains. Boxes and scores are put together in fp32: a pixel needs more than 256 steps.
+The result is an ONNX file again, with the names, shapes and properties of the original, so whatever
+reads or serves the one reads and serves the other. Boxes and scores are put together in fp32: a pixel
+needs more than 256 steps.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from shared.serving.port import Batch
 from shared.vision.geometry import letterbox, to_batch
 
 CALIBRATION_FRAMES = 64
-OPERATORS = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Split")
 _LAYER = re.compile(r"^/model\.(\d+)/")
 _BRANCH, _LAST = re.compile(r"/cv[23]\."), re.compile(r"/cv[23]\.\d+\.2/")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -55,40 +55,39 @@ def read_batch(frame: Path, image_size: int) -> tuple[Batch, Any]:
 def quantise(
     onnx: Path, frames: Sequence[Path], image_size: int, out: Path, *, keep_head: bool = False
 ) -> Path:
-    """Write `onnx` in 8-bit integers (QDQ, weights per channel) to `out`, calibrated on `frames`.
+    """Write `onnx` in 8-bit integers (weights per channel) to `out`, calibrated on `frames`.
 
     Input, output and names stay those of `onnx`. `keep_head` leaves the whole head in fp32: slower,
     and closer to the original. Raises `Terminal` when the network cannot be quantised.
     """
-    from onnxruntime.quantization import (  # type: ignore[import-untyped]
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-    from onnxruntime.quantization.shape_inference import (  # type: ignore[import-untyped]
-        quant_pre_process,
-    )
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nncf calibrates with ONNX Runtime
+    import nncf
+    import onnx as library
 
+    logging.getLogger("nncf").setLevel(logging.WARNING)
     ordered = sorted(frames)
     places = np.linspace(0, len(ordered) - 1, min(CALIBRATION_FRAMES, len(ordered)))
     chosen = [ordered[index] for index in np.unique(places.round().astype(int))]
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".int8-", dir=out.parent) as folder:
-        ready, made = Path(folder) / "ready.onnx", Path(folder) / "model.onnx"
+        made = Path(folder) / "model.onnx"
         try:
-            quant_pre_process(str(onnx), str(ready), skip_symbolic_shape=True)
-            quantize_static(
-                str(ready),
-                str(made),
-                _reader(lambda: (read_batch(frame, image_size)[0] for frame in chosen)),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                op_types_to_quantize=list(OPERATORS),
-                nodes_to_exclude=_in_fp32(ready, keep_head=keep_head),
+            network = library.load(str(onnx))
+            integers = nncf.quantize(
+                network,
+                # read when it is asked for: memory does not grow with the number of pictures
+                nncf.Dataset(chosen, lambda frame: {INPUT: read_batch(frame, image_size)[0]}),
+                preset=nncf.QuantizationPreset.MIXED,  # SiLU answers are not symmetric
+                target_device=nncf.TargetDevice.CPU,
+                subset_size=len(chosen),
+                ignored_scope=nncf.IgnoredScope(
+                    names=_in_fp32(network, keep_head=keep_head), validate=False
+                ),
             )
-            _name_origin(onnx, made)
+            _unsigned(integers)
+            properties = {p.key: p.value for p in network.metadata_props}
+            library.helper.set_model_props(integers, {**properties, "actverse.variant": "int8"})
+            library.save(integers, str(made))
         except (MemoryError, OSError, NotFound):
             raise
         except Exception as error:
@@ -101,31 +100,14 @@ def quantise(
     return out
 
 
-def _reader(batches: Callable[[], Iterator[Batch]]) -> Any:
-    """Calibration data, one picture at a time: its memory does not grow with their number."""
-    from onnxruntime.quantization import CalibrationDataReader
-
-    class Pictures(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left = batches()
-
-        def get_next(self) -> dict[str, Batch] | None:
-            batch = next(self.left, None)
-            return None if batch is None else {INPUT: batch}
-
-    return Pictures()
-
-
-def _in_fp32(onnx: Path, *, keep_head: bool) -> list[str]:
+def _in_fp32(network: Any, *, keep_head: bool) -> list[str]:
     """Names of the nodes that stay in fp32: the end of the head, or all of it.
 
     Ultralytics names nodes by layer; the head is the last one, with its branches in `cv2` (boxes)
     and `cv3` (scores). The last convolution of each branch stays too: it costs hardly any time, and
     256 steps for its answers cost two points of mAP50-95 where the rest costs a tenth of one.
     """
-    import onnx as library
-
-    nodes = library.load(str(onnx), load_external_data=False).graph.node
+    nodes = network.graph.node
     layers = {node.name: _LAYER.match(node.name) for node in nodes}
     head = max((int(found[1]) for found in layers.values() if found), default=None)
     kept = []
@@ -136,16 +118,22 @@ def _in_fp32(onnx: Path, *, keep_head: bool) -> list[str]:
     return kept
 
 
-def _name_origin(source: Path, made: Path) -> None:
-    """The properties of `source` (classes, size, weights), and that `made` is in integers."""
+def _unsigned(network: Any) -> None:
+    """Move the zero points of the activations in `network` from -128..127 to 0..255.
+
+    The same values in other names; but of the signed ones OpenVINO 2026.4 loses some in convolutions
+    of 1x1, and the network answers nonsense.
+    """
     import onnx as library
 
-    properties = {
-        p.key: p.value for p in library.load(str(source), load_external_data=False).metadata_props
-    }
-    model = library.load(str(made))
-    library.helper.set_model_props(model, {**properties, "actverse.variant": "int8"})
-    library.save(model, str(made))
+    weights = {tensor.name: tensor for tensor in network.graph.initializer}
+    zeros = {node.input[2] for node in network.graph.node if node.op_type == "QuantizeLinear"}
+    for name in zeros:
+        zero = library.numpy_helper.to_array(weights[name])
+        if zero.dtype == np.int8:
+            moved = (zero.astype(np.int16) + 128).astype(np.uint8)
+            weights[name].CopyFrom(library.numpy_helper.from_array(moved, name))
+    del network.graph.value_info[:]  # it names the old type
 
 
 def check_signature(onnx: Path, *, classes: int, image_size: int) -> None:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from services.model_deployer.engines.weights import open_detector, verified
 from services.model_deployer.errors import ParityFailed
 from shared.errors import NotFound
-from shared.serving.onnx_file import INPUT, OUTPUT
-from shared.serving.onnx_server import open_session
+from shared.serving.openvino_network import Network
 from shared.serving.port import Batch, ModelServer, ModelSpec, RawOutput
 from shared.vision.boxes import Detections, Letterbox
 from shared.vision.geometry import letterbox, non_max_suppression, to_batch
@@ -115,7 +114,7 @@ def weights_against_onnx(
     expected_sha256: str,
     tolerance: Tolerance | None = None,
 ) -> ParityReport:
-    """Compare the weights in torch with the ONNX file in ONNX Runtime; raises `ParityFailed`."""
+    """Compare the weights in torch with the ONNX file in OpenVINO; raises `ParityFailed`."""
     with verified(weights, registry, expected_sha256) as copy:
         left = _torch_answer(open_detector(copy), batch)
     return compare(
@@ -233,5 +232,5 @@ def _torch_answer(detector: Any, batch: Batch) -> RawOutput:
 
 
 def _onnx_answer(onnx: Path, batch: Batch) -> RawOutput:
-    output: RawOutput = open_session(onnx).run([OUTPUT], {INPUT: batch})[0]
+    output: RawOutput = Network(onnx).run(batch)
     return output

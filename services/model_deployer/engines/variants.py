@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,9 @@ from services.model_deployer.engines.int8 import check_signature, has_int8, quan
 from shared.errors import Cancelled
 from shared.labels.yolo import parse_yolo
 from shared.progress.report import Report, silent
-from shared.serving.onnx_file import INPUT, OUTPUT
-from shared.serving.onnx_server import open_session
+from shared.serving.openvino_network import Network
 from shared.vision.geometry import non_max_suppression
 from shared.vision.metrics import Score, Truth, mean_average_precision
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 FP32, INT8 = "fp32", "int8"
 FEWEST_FRAMES = 5  # of validation, and as many boxes; with fewer a loss of half a point is noise
@@ -42,7 +38,7 @@ class Judged:
 
     map50: float
     map50_95: float
-    frames_per_s: float  # network alone, one picture at a time
+    frames_per_s: float  # network alone, as many pictures side by side as it takes
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def choose_variant(
         truth = [_truth(picture, data, classes, image_size) for picture in judged]
         if sum(len(each.class_id) for each in truth) < FEWEST_FRAMES:
             return _fp32("The validation frames hold too few boxes to judge 8-bit integers.")
-        whole = open_session(onnx)
+        whole = Network(onnx)
         report(0.1, "scoring 32 bits")
         full = _score(whole, judged, truth, image_size)
         forms: dict[str, Judged] = {}
@@ -97,7 +93,7 @@ def choose_variant(
             report(0.2 + 0.4 * place, "calibrating 8-bit integers")
             quantise(onnx, taught, image_size, out, keep_head=keep_head)
             check_signature(out, classes=len(classes), image_size=image_size)
-            integers = open_session(out)
+            integers = Network(out)
             found = _score(integers, judged, truth, image_size)
             speeds = _speeds({FP32: whole, INT8: integers}, judged[0], image_size)
             forms = {
@@ -156,28 +152,27 @@ def _truth(picture: Path, data: Path, classes: Sequence[str], image_size: int) -
 
 
 def _score(
-    session: InferenceSession, frames: Sequence[Path], truth: Sequence[Truth], image_size: int
+    network: Network, frames: Sequence[Path], truth: Sequence[Truth], image_size: int
 ) -> Score:
     found = []
     for frame in frames:
         batch, fitted = read_batch(frame, image_size)
-        (output,) = session.run([OUTPUT], {INPUT: batch})
-        found.append(non_max_suppression(np.asarray(output)[0], fitted, LOW, SUPPRESSION_IOU))
+        output = network.run(batch)[0]
+        found.append(non_max_suppression(output, fitted, LOW, SUPPRESSION_IOU))
     return mean_average_precision(truth, found)
 
 
-def _speeds(
-    sessions: dict[str, InferenceSession], frame: Path, image_size: int
-) -> dict[str, float]:
+def _speeds(networks: dict[str, Network], frame: Path, image_size: int) -> dict[str, float]:
     """Frames a second of each; in turns, so that what else the machine does falls on both."""
-    batch, _ = read_batch(frame, image_size)
-    rates: dict[str, list[float]] = {name: [] for name in sessions}
+    picture, _ = read_batch(frame, image_size)
+    rates: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(TURNS):
-        for name, session in sessions.items():
-            session.run([OUTPUT], {INPUT: batch})
+        for name, network in networks.items():
+            batch = np.repeat(picture, 2 * network.at_once, axis=0)
+            network.run(batch)
             begun, count = time.perf_counter(), 0
             while (spent := time.perf_counter() - begun) < TIMED_S / TURNS or not count:
-                session.run([OUTPUT], {INPUT: batch})
-                count += 1
+                network.run(batch)
+                count += len(batch)
             rates[name].append(count / max(spent, 1e-6))
     return {name: statistics.median(found) for name, found in rates.items()}

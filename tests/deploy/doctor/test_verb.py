@@ -83,7 +83,7 @@ def test_the_global_model_is_really_run(
     doctor, tmp_path: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "models"
-    monkeypatch.setenv("ACTVERSE_MODEL_SERVER", f"onnxruntime:{folder}")
+    monkeypatch.setenv("ACTVERSE_MODEL_SERVER", f"openvino:{folder}")
     monkeypatch.setenv("ACTVERSE_MODEL__REPOSITORY", str(folder))
     folder.mkdir()
     without = doctor("--only", "model_server,global_model")

@@ -225,7 +225,7 @@ def test_a_large_upload_does_not_go_through_memory(tmp_path: Path) -> None:
         "ACTVERSE_DATA_DIR": str(tmp_path),
         "ACTVERSE_GATEWAY__PORT": str(port),
         "ACTVERSE_GATEWAY__MAX_UPLOAD_BYTES": str(1024**3),  # other tests lower it
-        "ACTVERSE_MODEL_SERVER": f"onnxruntime:{tmp_path}",
+        "ACTVERSE_MODEL_SERVER": f"openvino:{tmp_path}",
     }
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(

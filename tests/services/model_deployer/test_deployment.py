@@ -9,7 +9,7 @@ from services.model_deployer.engines.global_model import install_global, restore
 from services.model_deployer.engines.parity import Tolerance, drawn_batch
 from services.model_deployer.errors import ParityFailed
 from shared.errors import Conflict, Invalid, NotFound, Terminal, Unavailable
-from shared.serving.onnx_server import OnnxRuntimeServer
+from shared.serving.openvino_server import OpenVinoServer
 from shared.serving.repository import ModelRepository, sha256_of
 
 TINY = {"classes": ("mouse", "fly"), "image_size": 64}
@@ -82,11 +82,11 @@ class DeploymentTests:
             withdraw(repository, server, "nobody")
 
 
-class TestOnOnnxRuntime(DeploymentTests):
+class TestOnOpenVino(DeploymentTests):
     @pytest.fixture
     def on(self, tmp_path):
         repository = ModelRepository(tmp_path / "models")
-        server = OnnxRuntimeServer(repository, "a test")
+        server = OpenVinoServer(repository, "a test")
         yield repository, server
         server.close()
 
@@ -97,7 +97,7 @@ class TestOnOnnxRuntime(DeploymentTests):
     def test_a_server_that_is_gone_leaves_the_files_for_the_next_attempt(self, on, name, tiny_onnx):
         repository, server = on
 
-        class Gone(OnnxRuntimeServer):
+        class Gone(OpenVinoServer):
             def load(self, name: str) -> None:
                 raise Unavailable("Nobody answers.")
 
@@ -171,7 +171,7 @@ class TestGlobalModel:
 
     @pytest.fixture
     def server(self, repository):
-        class Counting(OnnxRuntimeServer):
+        class Counting(OpenVinoServer):
             loads = 0
 
             def load(self, name: str) -> None:
@@ -234,4 +234,4 @@ class TestGlobalModel:
 def test_a_name_that_leaves_the_repository_is_refused(tmp_path, tiny_onnx):
     repository = ModelRepository(tmp_path / "models")
     with pytest.raises(Invalid):
-        deploy(repository, OnnxRuntimeServer(repository, ""), "../x", 1, tiny_onnx, **TINY)
+        deploy(repository, OpenVinoServer(repository, ""), "../x", 1, tiny_onnx, **TINY)

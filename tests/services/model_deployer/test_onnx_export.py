@@ -151,8 +151,8 @@ def test_the_port_loads_no_heavy_library():
     code = (
         "import sys, services.model_deployer.engines.port, services.model_deployer.errors, "
         "shared.serving.port, shared.serving.repository, shared.serving.triton_server, "
-        "shared.serving.onnx_server\n"
-        "heavy = {'torch', 'ultralytics', 'cv2', 'onnx', 'onnxruntime', 'tritonclient', 'grpc'}\n"
+        "shared.serving.openvino_server\n"
+        "heavy = {'torch', 'ultralytics', 'cv2', 'onnx', 'onnxruntime', 'openvino', 'tritonclient', 'grpc'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

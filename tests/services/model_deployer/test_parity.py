@@ -13,7 +13,7 @@ from services.model_deployer.engines.parity import (
 )
 from services.model_deployer.errors import ParityFailed
 from shared.errors import NotFound, Terminal
-from shared.serving.onnx_server import OnnxRuntimeServer
+from shared.serving.openvino_server import OpenVinoServer
 from shared.serving.repository import ModelRepository, sha256_of
 
 SIZE = 64
@@ -72,9 +72,9 @@ def test_a_server_that_answers_alike_and_one_that_does_not(tiny_onnx, make_weigh
     repository = ModelRepository(tmp_path / "models")
     given = {"classes": ("mouse", "fly"), "task": "detect", "image_size": SIZE}
     spec = repository.write("fly", None, tiny_onnx, **given)
-    server = OnnxRuntimeServer(repository, "a test")
+    server = OpenVinoServer(repository, "a test")
     report = onnx_against_server(tiny_onnx, server, spec, drawn_batch(SIZE))
-    assert report.right.startswith("onnxruntime")
+    assert report.right.startswith("openvino")
     assert report.detections > 0
     other = export(make_weights(tmp_path / "other.pt", seed=9), tmp_path / "other.onnx")
     with pytest.raises(ParityFailed, match="is not deployed"):

@@ -135,11 +135,10 @@ def test_a_round_that_is_not_better_leaves_the_current_one(door: Door, tmp_path:
         assert repository.to_keep_served(session, rounds.name) == [1]
 
 
-def test_the_form_that_was_chosen_stays(door: Door, tiny_onnx: Path) -> None:
-    rounds = Rounds(door)
-    path = f"models/{rounds.name}/1"
-    door.keep(f"{path}/model.onnx", tiny_onnx.read_bytes())
-    job = ConversionJob(
+def conversion(door: Door, rounds: Rounds, version: int, onnx: Path) -> ConversionJob:
+    path = f"models/{rounds.name}/{version}"
+    door.keep(f"{path}/model.onnx", onnx.read_bytes())
+    return ConversionJob(
         task_id=rounds.root,
         user_id=door.user_id("ann"),
         model_path=path,
@@ -148,6 +147,28 @@ def test_the_form_that_was_chosen_stays(door: Door, tiny_onnx: Path) -> None:
         classes=["mouse", "fly"],
         image_size=64,
     )
+
+
+def test_integers_are_made_only_where_openvino_serves(
+    door: Door, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = Rounds(door)
+    settings = door.platform.settings
+    other = settings.model.model_copy(update={"platform": "onnxruntime"})
+    monkeypatch.setattr(settings, "model", other)
+    monkeypatch.setattr(settings, "model_server", "triton://elsewhere:8001")
+    job = conversion(door, rounds, 2, tiny_onnx)
+    tasks.choose_variant.function(job, rounds.run(rounds.root))
+    with door.platform.reads() as session:
+        told = repository.registered(session, job.model_path).metrics["variants"]
+    assert told["served"] == "fp32"
+    assert "for OpenVINO, and something else serves" in told["reason"]
+
+
+def test_the_form_that_was_chosen_stays(door: Door, tiny_onnx: Path) -> None:
+    rounds = Rounds(door)
+    job = conversion(door, rounds, 1, tiny_onnx)
+    path = job.model_path
     run = rounds.run(rounds.root)
     done = tasks.choose_variant.function(job, run)
     assert (done.onnx_path, done.onnx_sha256) == (job.onnx_path, job.onnx_sha256)

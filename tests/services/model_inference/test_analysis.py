@@ -304,14 +304,14 @@ def test_a_user_s_settings_are_enough(video, server, tmp_path):
 
 def test_through_a_real_model_server_with_large_batches(video, server, onnx_file, tmp_path):
     """The rows do not depend on the server; more frames than a request may hold are split."""
-    from shared.serving.onnx_server import OnnxRuntimeServer
+    from shared.serving.openvino_server import OpenVinoServer
     from shared.serving.repository import ModelRepository
 
     repository = ModelRepository(tmp_path / "models", intra_op_threads=1)
     spec = repository.write(
         "squares", 3, onnx_file, classes=["red", "blue"], task="detect", image_size=128
     )
-    real = OnnxRuntimeServer(repository, "a test")
+    real = OpenVinoServer(repository, "a test")
     analyse(video, spec, real, AnalysisSettings(batch_size=64), tmp_path / "real")
     real.close()
     analyse(video, server.model, server, SMALL, tmp_path / "small")

@@ -15,7 +15,7 @@ from shared.db.models import Deployment
 from shared.flow.claims import WorkRef
 from shared.flow.work import Run
 from shared.progress.report import silent
-from shared.serving.onnx_server import OnnxRuntimeServer
+from shared.serving.openvino_server import OpenVinoServer
 from shared.serving.repository import ModelRepository
 from tests.conftest import TINY_CLASSES, TINY_SIZE
 from tests.services.model_inference.test_still import frames_in
@@ -32,7 +32,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 def suggested(door: Door, tmp_path: Path, tiny_onnx: Path, other_onnx: Path):
     """What the task gives for three frames, with a global model and version 2 of a user's one."""
     models = ModelRepository(tmp_path / "models")
-    server = OnnxRuntimeServer(models, "a test")
+    server = OpenVinoServer(models, "a test")
     given = {"task": "detect", "image_size": TINY_SIZE}
     models.write("global", 1, tiny_onnx, classes=TINY_CLASSES, **given)
     task_id = door.submit("ann")

@@ -12,7 +12,7 @@ import pytest
 from services.model_inference.engines.still import predict_frames
 from shared.errors import MediaRejected
 from shared.events.settings import AnalysisSettings
-from shared.serving.onnx_server import OnnxRuntimeServer
+from shared.serving.openvino_server import OpenVinoServer
 from shared.serving.repository import ModelRepository
 from tests.conftest import TINY_SIZE
 
@@ -23,7 +23,7 @@ def served(tmp_path: Path, other_onnx: Path) -> tuple:
     spec = repository.write(
         "still", 1, other_onnx, classes=("cat", "dog", "fly"), task="detect", image_size=TINY_SIZE
     )
-    server = OnnxRuntimeServer(repository, "test")
+    server = OpenVinoServer(repository, "test")
     server.load("still")
     return spec, server
 

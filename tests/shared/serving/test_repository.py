@@ -50,6 +50,7 @@ def test_a_version_is_written_whole(repository, tiny_onnx):
     assert sorted(p.name for p in (folder / "1").iterdir()) == [
         "model.onnx",
         "model.py",
+        "openvino_network.py",
         "spec.json",
     ]
     assert (folder / "1").stat().st_mode & 0o055 == 0o055  # a Triton of another user can read it
@@ -262,6 +263,43 @@ def test_the_onnx_backend_is_told_where_and_how_often_to_run(tmp_path, tiny_onnx
     assert "engine_cache" not in str(written(device="gpu", tensorrt=True).optimization)
 
 
+def test_the_openvino_backend_takes_the_batch_as_an_axis(tmp_path, tiny_onnx):
+    """Told a largest batch it would compile the network for that one size and refuse all others."""
+    from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
+
+    def written(**wanted):
+        settings = ModelSettings(repository=tmp_path / repr(wanted), platform="openvino", **wanted)
+        repository = ModelRepository.from_settings(settings)
+        write(repository, tiny_onnx)
+        assert not list(repository.root.rglob("*.py"))
+        return parsed(repository)
+
+    plain = written(threads=3)
+    assert (plain.backend, plain.default_model_filename) == ("openvino", "model.onnx")
+    assert plain.max_batch_size == 0
+    assert not plain.HasField("dynamic_batching")
+    assert list(plain.input[0].dims) == [-1, 3, 64, 64]
+    assert list(plain.output[0].dims) == [-1, 6, 84]
+    assert [(g.kind, g.count) for g in plain.instance_group] == [(ModelInstanceGroup.KIND_CPU, 1)]
+    told = {key: value.string_value for key, value in plain.parameters.items()}
+    assert (told["PERFORMANCE_HINT"], told["NUM_STREAMS"]) == ("LATENCY", "1")
+    assert told["INFERENCE_NUM_THREADS"] == "3"
+    four = written(instances=4)
+    assert (four.instance_group[0].count, four.parameters["NUM_STREAMS"].string_value) == (4, "4")
+    assert four.parameters["PERFORMANCE_HINT"].string_value == "THROUGHPUT"
+    assert "INFERENCE_NUM_THREADS" not in four.parameters
+
+
+def test_a_starting_server_gets_the_programs_of_today(repository, tiny_onnx):
+    write(repository, tiny_onnx)
+    folder = repository.root / "fly" / "1"
+    (folder / "model.py").write_text("import a_package_of_an_older_release")
+    (folder / "openvino_network.py").unlink()
+    repository.renew_programs()
+    assert "class TritonPythonModel" in (folder / "model.py").read_text()
+    assert "class Network" in (folder / "openvino_network.py").read_text()
+
+
 def test_a_triton_of_another_user_can_read_it_whatever_the_umask(tmp_path, tiny_onnx, other_onnx):
     private = tiny_onnx.parent.parent / "private.onnx"
     shutil.copy(tiny_onnx, private)
@@ -286,5 +324,5 @@ def test_a_damaged_description_is_said(repository, tiny_onnx):
 
 
 def test_an_unknown_platform_lists_the_known():
-    with pytest.raises(Invalid, match="python, onnxruntime"):
+    with pytest.raises(Invalid, match="python, onnxruntime, openvino"):
         ModelRepository(Path(), "tensorrt")

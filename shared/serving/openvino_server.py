@@ -1,4 +1,4 @@
-"""Models run by ONNX Runtime in the calling process: where Triton's wheel has no build or cannot start.
+"""Models run by OpenVINO in the calling process: where Triton's wheel has no build or cannot start.
 
 There is no server, so what "the server" holds is what the repository says: the versions named in
 `config.pbtxt`, unless the model is marked as unloaded. Every process of the mesh reads the same
@@ -10,45 +10,40 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
-
-import numpy as np
 
 from shared.errors import Invalid, NotFound, Terminal, Unavailable
 from shared.serving.batches import checked_batch, checked_output
-from shared.serving.onnx_file import INPUT, OUTPUT
+from shared.serving.openvino_network import Network
 from shared.serving.port import Batch, ModelSpec, RawOutput, ServedModel
 from shared.serving.repository import ModelRepository
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-SILENT = ("ORT_DISABLE_TELEMETRY", "1")
-"""ONNX Runtime would tell its makers what runs here; it reads this when it is loaded."""
 IN_FLIGHT = 2  # one run keeps the cores busy, the second fills the gaps between two runs
 
 
-class OnnxRuntimeServer:
+class OpenVinoServer:
     """The port without a server; `reason` says why not Triton, and is shown in the model list."""
 
     def __init__(self, repository: ModelRepository, reason: str) -> None:
         self.repository = repository
         self.reason = reason
         self._lock = threading.RLock()
-        self._sessions: dict[ModelSpec, InferenceSession] = {}
+        self._networks: dict[ModelSpec, Network] = {}
+        self._inherited: dict[ModelSpec, Network] = {}  # a parent process's
         self._refused: dict[ModelSpec, str] = {}  # versions that could not be opened, and why
         self._workers: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """From `onnxruntime:<repository folder>?reason=<sentence>`."""
+        """From `openvino:<repository folder>?reason=<sentence>`."""
         parts = urlsplit(url)
-        if parts.scheme != "onnxruntime":
-            raise Invalid(f"{url!r} is no address of this server; write onnxruntime:triton_models.")
+        if parts.scheme != "openvino":
+            raise Invalid(f"{url!r} is no address of this server; write openvino:triton_models.")
         reason = parse_qs(parts.query).get("reason", ["chosen in the settings"])[0]
         return cls(ModelRepository(Path(parts.path or "triton_models")), reason)
 
@@ -63,15 +58,11 @@ class OnnxRuntimeServer:
         return server
 
     def alive(self) -> str:
-        """Name and version, as in "onnxruntime 1.31.1 (in process: <why>)"."""
-        os.environ.setdefault(*SILENT)
+        """Name and version, as in "openvino 2026.4.1 (in process: <why>)"."""
         try:
-            import onnxruntime
-        except ImportError as error:
-            raise Unavailable(
-                f"ONNX Runtime cannot be imported ({error}); run setup.sh again."
-            ) from error
-        return f"onnxruntime {onnxruntime.__version__} (in process: {self.reason})"
+            return f"openvino {metadata.version('openvino')} (in process: {self.reason})"
+        except metadata.PackageNotFoundError as error:
+            raise Unavailable("OpenVINO is not installed; run setup.sh again.") from error
 
     def load(self, name: str) -> None:
         """Open every version that the repository serves; one that fails leaves the others in use."""
@@ -85,7 +76,7 @@ class OnnxRuntimeServer:
             failed = []
             for version in served:
                 try:
-                    self._session(self.repository.spec(name, version))
+                    self._network(self.repository.spec(name, version))
                 except Terminal as error:
                     failed.append(str(error))
         if failed:
@@ -95,8 +86,8 @@ class OnnxRuntimeServer:
         """Close all versions, and mark the model so that other processes refuse it too."""
         self.repository.want(name, loaded=False)
         with self._lock:
-            for spec in [s for s in self._sessions if s.name == name]:
-                del self._sessions[spec]
+            for spec in [s for s in self._networks if s.name == name]:
+                del self._networks[spec]
 
     def models(self) -> list[ServedModel]:
         """Every version on disk; READY when it is served and nothing was found wrong with it."""
@@ -125,14 +116,14 @@ class OnnxRuntimeServer:
     def infer(self, spec: ModelSpec, batch: Batch) -> RawOutput:
         """Run in the calling thread."""
         batch = checked_batch(spec, batch)
-        session = self._session(self.spec(spec.name, spec.version))
+        network = self._network(self.spec(spec.name, spec.version))
         try:
-            (output,) = session.run([OUTPUT], {INPUT: batch})
+            output = network.run(batch)
         except Exception as error:
             raise Terminal(
-                f"ONNX Runtime could not run {spec.name} version {spec.version}: {error}"
+                f"OpenVINO could not run {spec.name} version {spec.version}: {error}"
             ) from error
-        return checked_output(spec, len(batch), np.asarray(output, dtype=np.float32))
+        return checked_output(spec, len(batch), output)
 
     def submit(self, spec: ModelSpec, batch: Batch) -> Future[RawOutput]:
         """Run in one of a few threads; requests wait in order."""
@@ -140,52 +131,39 @@ class OnnxRuntimeServer:
         with self._lock:
             self._forget_parent()
             if self._workers is None:
-                self._workers = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="onnxruntime")
+                self._workers = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="openvino")
             return self._workers.submit(self.infer, spec, batch)
 
     def close(self) -> None:
         """Finish what is in flight and let go of the models; a later call opens them again."""
         with self._lock:
             workers, self._workers = self._workers, None
-            self._sessions.clear()
+            self._networks.clear()
         if workers is not None:
             workers.shutdown(wait=True)
 
-    def _session(self, spec: ModelSpec) -> InferenceSession:
-        """The opened model; raises `Terminal` with ONNX Runtime's reason."""
+    def _network(self, spec: ModelSpec) -> Network:
+        """The opened model; raises `Terminal` with OpenVINO's reason."""
         with self._lock:
             self._forget_parent()
-            if spec not in self._sessions:
+            if spec not in self._networks:
                 try:
-                    self._sessions[spec] = open_session(
+                    self._networks[spec] = Network(
                         self.repository.onnx(spec.name, spec.version),
                         self.repository.hardware.threads,
                     )
                 except Exception as error:
                     self._refused[spec] = str(error)
                     raise Terminal(
-                        f"ONNX Runtime refused {spec.name} version {spec.version}: {error}"
+                        f"OpenVINO refused {spec.name} version {spec.version}: {error}"
                     ) from error
-            return self._sessions[spec]
+            return self._networks[spec]
 
     def _forget_parent(self) -> None:
-        """Threads do not survive a fork: a child opens its own."""
+        """Threads do not survive a fork: a child opens its own.
+
+        What the parent had opened is kept aside: freeing it would wait for threads that are not here.
+        """
         if self._pid != os.getpid():
             self._pid, self._workers = os.getpid(), None
-            self._sessions.clear()
-
-
-def open_session(onnx: Path, intra_op_threads: int = 0) -> InferenceSession:
-    """`onnx` on the processor; threads that wait do not spin, somebody else decodes meanwhile."""
-    os.environ.setdefault(*SILENT)
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    options.intra_op_num_threads = intra_op_threads or cores
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors come back as exceptions
-    return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+            self._inherited, self._networks = self._networks, {}
