@@ -18,7 +18,6 @@ from services.model_deployer.schemas import (
 from shared.errors import Retryable
 from shared.flow.work import Backoff, Run, periodic, task
 from shared.platform import Platform
-from shared.settings import Settings
 from shared.storage.trees import fetch_folder
 
 SERVER_TRIES = Backoff(times=14, first_s=1, most_s=30)  # five minutes for a server that is away
@@ -31,13 +30,6 @@ def _frames(run: Run, frame_path: str | None) -> list[Path]:
     if frame_path is None:
         return []
     return sorted(fetch_folder(run.platform.storage, frame_path).glob("*.jpg"))
-
-
-def _openvino_serves(settings: Settings) -> bool:
-    """Whether models run on OpenVINO: in the workers, by the wheel's Triton, or as its backend."""
-    if settings.model_server.startswith("openvino:"):
-        return True
-    return settings.model.platform in {"python", "openvino"} and settings.model.device == "cpu"
 
 
 @task()
@@ -97,7 +89,7 @@ def choose_variant(job: ConversionJob, run: Run) -> ConversionJob:
 
     A version keeps the form that was chosen first: what answers under its number never changes.
     """
-    from services.model_deployer.engines.variants import FP32, INT8
+    from services.model_deployer.engines.variants import FP32, INT8, NOT_TRIED, openvino_serves
     from services.model_deployer.engines.variants import choose_variant as choose
     from shared.serving.repository import ModelRepository
 
@@ -109,13 +101,11 @@ def choose_variant(job: ConversionJob, run: Run) -> ConversionJob:
         run.report(1.0, f"served as {model.variant}, as before")
         key = integers if model.variant == INT8 else whole
         return job.having(onnx_path=key, onnx_sha256=model.onnx_sha256)
-    told: dict[str, Any] = {"served": FP32, "reason": "8-bit integers were not asked for."}
+    told: dict[str, Any] = {"served": FP32, "reason": NOT_TRIED}
     known = ModelRepository.from_settings(settings).versions(model.name)
     if model.version in known:  # by a release that knew no other form
         told["reason"] = "It is served in 32 bits since before."
-    elif job.promotion.int8 and settings.int8 and not _openvino_serves(run.platform.settings):
-        told["reason"] = "8-bit integers are for OpenVINO, and something else serves the models."
-    elif job.promotion.int8 and settings.int8:
+    elif job.promotion.int8 and settings.int8 and openvino_serves(run.platform.settings):
         data = f"train_log/{model.lineage.get('task_id') or model.task_id}/data"
         chosen = choose(
             storage.fetch(whole),

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from .openvino_network import Array, Network
+Array = np.ndarray[Any, np.dtype[np.float32]]
+# the file beside this one; its package is named after the version's folder
+network = import_module(".openvino_network", __package__)
 
 
 class TritonPythonModel:
@@ -26,7 +29,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         threads = int(config["parameters"]["intra_op_threads"]["string_value"])
-        self.network = Network(folder / "model.onnx", threads)
+        self.network = network.Network(folder / "model.onnx", threads)
         self.input = config["input"][0]["name"]
         self.output = config["output"][0]["name"]
 

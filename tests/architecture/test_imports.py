@@ -36,6 +36,7 @@ HEAVY = {
     "scipy",
     "torch",
     "torchvision",
+    "triton_python_backend_utils",
     "tritonclient",
     "ultralytics",
 }

@@ -20,10 +20,12 @@ from shared.errors import Cancelled
 from shared.labels.yolo import parse_yolo
 from shared.progress.report import Report, silent
 from shared.serving.openvino_network import Network
+from shared.settings import Settings
 from shared.vision.geometry import non_max_suppression
 from shared.vision.metrics import Score, Truth, mean_average_precision
 
 FP32, INT8 = "fp32", "int8"
+NOT_TRIED = "8-bit integers were not asked for, or it is not OpenVINO that serves the models."
 FEWEST_FRAMES = 5  # of validation, and as many boxes; with fewer a loss of half a point is noise
 FEWEST_CALIBRATION = 8  # frames
 MOST_FRAMES = 200  # of validation, evenly spread
@@ -53,6 +55,13 @@ class Choice:
         """Plain values, for the registry."""
         forms = {name: vars(form) for name, form in self.forms.items()}
         return {"served": self.variant, "reason": self.reason, **forms}
+
+
+def openvino_serves(settings: Settings) -> bool:
+    """Whether models run on OpenVINO: in the workers, by the wheel's Triton, or as its backend."""
+    if settings.model_server.startswith("openvino:"):
+        return True
+    return settings.model.platform in {"python", "openvino"} and settings.model.device == "cpu"
 
 
 def choose_variant(

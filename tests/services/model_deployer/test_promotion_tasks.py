@@ -162,7 +162,7 @@ def test_integers_are_made_only_where_openvino_serves(
     with door.platform.reads() as session:
         told = repository.registered(session, job.model_path).metrics["variants"]
     assert told["served"] == "fp32"
-    assert "for OpenVINO, and something else serves" in told["reason"]
+    assert "it is not OpenVINO that serves" in told["reason"]
 
 
 def test_the_form_that_was_chosen_stays(door: Door, tiny_onnx: Path) -> None:

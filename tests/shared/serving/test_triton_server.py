@@ -92,7 +92,7 @@ class TestTritonModelServer(ModelServerContract):
         sent = [(server.submit(standing, pictures(2)), server.submit(wrong, bad)) for _ in range(6)]
         for good, failing in sent:
             assert good.result(30).shape[0] == 2
-            with pytest.raises(Terminal, match="invalid dimensions"):
+            with pytest.raises(Terminal, match="incompatible"):
                 failing.result(30)
 
     def test_a_killed_model_process_is_started_again(self, triton, server, name, first):
