@@ -29,7 +29,10 @@ from tests.bench.worlds import servers as real_servers
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.002
-LOOK_FROM = 0.6  # of the shortest run so far: each look costs the servers that are measured a little
+LOOK_FROM = (
+    0.6  # of the shortest run so far: each look costs the servers that are measured a little
+)
+REST_S = 0.03  # between two runs: what follows the outcome of one (its last events) is not the next's
 PATIENCE_S = 60.0
 GOAL = 1.5
 RUNS = 10  # of one side in a round; the median of them counts
@@ -210,6 +213,12 @@ def measure_on_servers(folder: Path, effort: Effort, say: Callable[[str], None])
         return compared(place / "noop", (fresh(), fresh()), where, effort, say)
 
 
+def rested(worker: Worker) -> float:
+    """A run on a quiet mesh."""
+    time.sleep(REST_S)
+    return worker.run()
+
+
 def compared(
     folder: Path,
     servers: tuple[dict[str, str], dict[str, str]],
@@ -227,7 +236,7 @@ def compared(
         def several(worker: Worker, pipeline: str = "") -> float:
             if isinstance(worker, MeshWorker):
                 worker.pipeline = pipeline
-            return statistics.median(worker.run() for _ in range(RUNS))
+            return statistics.median(rested(worker) for _ in range(RUNS))
 
         sides = {
             "one step": lambda: several(mesh, noop_service.ONE_STEP.name),
