@@ -32,7 +32,7 @@ LOOK_EVERY_S = 0.002
 LOOK_FROM = (
     0.6  # of the shortest run so far: each look costs the servers that are measured a little
 )
-REST_S = 0.03  # between two runs: what follows the outcome of one (its last events) is not the next's
+REST_S = 0.03  # between two runs: the last events of one are not the next one's
 PATIENCE_S = 60.0
 GOAL = 1.5
 RUNS = 10  # of one side in a round; the median of them counts
