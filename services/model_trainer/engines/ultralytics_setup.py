@@ -7,7 +7,9 @@ and prints. It reads most of these wishes when it is first imported, so import i
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,11 +41,15 @@ def prepare_ultralytics(config: Path) -> None:
     known = list(logger.handlers)
 
     from ultralytics.nn import tasks
-    from ultralytics.utils import LOGGER, SETTINGS
+    from ultralytics.utils import LOGGER, SETTINGS, nms
     from ultralytics.utils.events import events
 
     events.enabled = False
     tasks.SAFE_LOAD = True  # the environment is read once, maybe before we came
+    if not isinstance(nms.non_max_suppression, functools.partial):
+        # after two seconds it would leave out the boxes of the other images: on a busy machine a
+        # detector would be judged by how long it had to wait
+        nms.non_max_suppression = functools.partial(nms.non_max_suppression, max_time_img=math.inf)
     # in memory only: through its own door this would be written to the settings file
     dict.update(SETTINGS, dict.fromkeys((*TRACKERS, "sync", "vscode_msg", "openvino_msg"), False))
     for handler in [each for each in LOGGER.handlers if each not in known]:
