@@ -53,7 +53,7 @@ class Plan:
     resting_fps: int = 4
     pool: float = 0.7  # of a video, for choosing
     watched: int = 12
-    judged: int = 120
+    judged: int = 60
     analysed_every: int = 2  # frames
     resting_every: int = 4
 
