@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.events.settings import AnalysisSettings
+from shared.serving.openvino_server import OpenVinoServer
+from shared.serving.port import ModelServer
 from shared.serving.triton_server import TritonModelServer
 from tests.bench.plain import ultralytics
 
@@ -22,8 +24,8 @@ SETTINGS = AnalysisSettings()
 
 
 @cache
-def _server(url: str) -> TritonModelServer:
-    return TritonModelServer(url)
+def _server(url: str) -> ModelServer:
+    return OpenVinoServer.from_url(url) if url.startswith("openvino:") else TritonModelServer(url)
 
 
 def analyse(url: str, video: Path, work: Path) -> float:

@@ -14,7 +14,16 @@ import psutil
 
 from tests.bench.rows import Row
 
-LIBRARIES = ("celery", "kombu", "sqlalchemy", "ultralytics", "torch", "onnxruntime", "av")
+LIBRARIES = (
+    "celery",
+    "kombu",
+    "sqlalchemy",
+    "ultralytics",
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "av",
+)
 VERDICTS = {True: "pass", False: "**miss**", None: "-"}
 
 
