@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from deploy.cli.doctor.finding import Finding, fine, unseen, wrong
 from shared import wiring
@@ -20,6 +21,7 @@ LIMIT = "application:get_env(rabbit, consumer_timeout)"
 LISTENERS = "rabbit_networking:active_listeners()"
 ASK = f"rabbitmqctl eval '{LIMIT}.'"
 SET = "put `consumer_timeout = 259200000` into rabbitmq.conf and restart RabbitMQ"
+APPLY = "actverse topology apply"
 PATIENCE_S = 15.0
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -53,10 +55,20 @@ def topology(platform: Platform) -> Iterator[Finding]:
         return
     differences = list(platform.broker.verify())
     for difference in differences:
-        yield wrong("topology", difference, "actverse topology apply")
+        yield wrong("topology", difference, _mended(platform, difference))
     if not differences:
         count = len(wiring.topology(platform.settings).queues)
         yield fine("topology", f"{count} queues are in place")
+
+
+def _mended(platform: Platform, difference: str) -> str:
+    """What to type; where a queue has other arguments, only its end makes room for the right one."""
+    other = re.match(r"Queue (\S+) exists with other arguments", difference)
+    if other is None:
+        return APPLY
+    host = unquote(urlsplit(platform.settings.broker_url).path[1:]) or "/"
+    delete = f"rabbitmqctl -p {shlex.quote(host)} delete_queue {other[1]}"
+    return f"once the queue is empty: {delete} && {APPLY}"
 
 
 def _file_exists(platform: Platform) -> bool:

@@ -21,6 +21,13 @@ def not_made(platform: Platform) -> bool:
     return platform.engine.dialect.name == "sqlite" and not Path(str(file)).exists()
 
 
+def behind(platform: Platform, what: str) -> Finding | None:
+    """What a check that reads tables finds where they may be missing; None where they are all there."""
+    if not migrate.pending(platform.engine):
+        return None
+    return wrong(what, "cannot be seen: the database is behind the code", MIGRATE)
+
+
 def version(platform: Platform) -> Iterator[Finding]:
     """Which server answers."""
     if not_made(platform):

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from deploy.cli.client import Client, Refused, address
 from deploy.cli.doctor.broker import is_rabbitmq
-from deploy.cli.doctor.database import not_made
+from deploy.cli.doctor.database import behind, not_made
 from deploy.cli.doctor.finding import Finding, fine, wrong
 from deploy.local.state import STATE_FILE
 from shared.bus.topology import named
@@ -21,11 +21,11 @@ from shared.platform import Platform
 
 RELAY_IS_LATE = timedelta(seconds=30)  # it looks twice a second
 LOOKS_MISSED = 10  # of those that beat sends
-START = "docker compose up -d {0}  |  kubectl -n actverse rollout restart deployment/{1}"
+START = "docker compose up -d {0}  |  kubectl -n actverse rollout restart deployment/{0}"
 
 
 def _start(process: str) -> str:
-    return START.format(process, process.replace("_", "-"))
+    return START.format(process.replace("_", "-"))
 
 
 def workers(platform: Platform) -> Iterator[Finding]:
@@ -63,6 +63,9 @@ def relay(platform: Platform) -> Iterator[Finding]:
     """Whether events that could not be sent at once are sent later, which is what the clock does."""
     if not_made(platform):
         return
+    if unknown := behind(platform, "clock process"):
+        yield unknown
+        return
     waiting = (
         select(func.count(), func.min(Outgoing.created_at), func.max(Outgoing.error))
         .where(Outgoing.published_at.is_(None))
@@ -80,6 +83,9 @@ def relay(platform: Platform) -> Iterator[Finding]:
 def beat(platform: Platform) -> Iterator[Finding]:
     """Whether open labelings are looked at, which is what beat makes labeling_manager do."""
     if not_made(platform):
+        return
+    if unknown := behind(platform, "beat"):
+        yield unknown
         return
     with platform.reads() as session:
         looked = session.scalars(
@@ -123,6 +129,9 @@ def mesh(platform: Platform) -> Iterator[Finding]:
 def parked(platform: Platform) -> Iterator[Finding]:
     """Messages that wait for a decision."""
     if not_made(platform):
+        return
+    if unknown := behind(platform, "parked messages"):
+        yield unknown
         return
     with platform.reads() as session:
         counts = parking.by_queue(session)

@@ -43,8 +43,8 @@ def test_servers_as_they_should_be(mesh, ask) -> None:
 
 
 def test_a_database_that_was_never_migrated(ask, postgres_url: str) -> None:
-    [found] = ask("migrations", database=postgres_url)
-    assert (found.ok, found.remedy) == (False, "actverse migrate")
+    findings = ask("migrations", "beat", "relay", "parked", database=postgres_url)
+    assert [(found.ok, found.remedy) for found in findings] == [(False, "actverse migrate")] * 4
 
 
 def test_a_database_that_is_away(ask) -> None:
@@ -65,6 +65,8 @@ def test_queues_that_are_missing_or_other(mesh, ask) -> None:
     first, second = ask("topology")
     assert not first.ok and "model_trainer is missing" in first.text
     assert not second.ok and "notification.events exists with other arguments" in second.text
+    assert first.remedy == "actverse topology apply"
+    assert "delete_queue notification.events && actverse topology apply" in second.remedy
     with channel_of(mesh) as channel:
         channel.queue_delete("notification.events")
     mesh.broker.apply()  # the remedy
@@ -111,6 +113,7 @@ def test_a_service_for_which_nobody_works(mesh, ask) -> None:
         [found] = ask("workers")
     assert not found.ok and found.text == "nobody works for model_trainer"
     assert "deployment/model-trainer" in found.remedy
+    assert "docker compose up -d model-trainer " in found.remedy  # as the file has it
 
 
 def test_redis_that_forgets_and_redis_that_is_away(mesh, ask) -> None:
