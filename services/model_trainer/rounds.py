@@ -46,9 +46,7 @@ def submit(
 ) -> str:
     """The id of the round's task: a new one, or that of an earlier request with the same key."""
     with platform.reads() as session:
-        root_of(session, caller, task_id)
-        if wish.training.weights is not None:
-            own_weights(session, caller, wish.training.weights)
+        own_root(session, caller, task_id, wish)
     pressure.admit(VISION_ROUND.steps[0].service)
     try:
         return _submit_once(platform, caller, task_id, wish, key)
@@ -67,6 +65,17 @@ def _submit_once(
         root = root_of(session, caller, task_id)
         known = repository.known_request(session, root.user_id, key, request)
         return known or begin(platform, session, root, wish, key=key, request_sha256=request)
+
+
+def own_root(session: Session, caller: Caller, task_id: str, wish: RoundWish) -> Task:
+    """The task that the rounds begin with, if the weights that `wish` names are the caller's too.
+
+    Triggers begin their rounds without a caller: whoever sets one is asked at once.
+    """
+    root = root_of(session, caller, task_id)
+    if wish.training.start is not None:
+        own_weights(session, caller, wish.training.start)
+    return root
 
 
 def root_of(session: Session, caller: Caller, task_id: str) -> Task:
@@ -174,7 +183,7 @@ def options_of(
 def _training(first: dict[str, Any], wish: RoundWish) -> TrainingSettings:
     """As in round one, with the differences of the wish; from the current model unless one is named."""
     said = wish.training.model_dump(exclude={"architecture"}, exclude_none=True)
-    weights = said.get("weights") or wish.training.architecture or START
+    weights = wish.training.start or START
     return TrainingSettings.model_validate({**first, **said, "weights": weights})
 
 

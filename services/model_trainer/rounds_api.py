@@ -55,7 +55,7 @@ def set_triggers(
 ) -> TriggersView:
     """Say when a further round begins by itself; answers what would happen now."""
     with platform.sessions.begin() as session:
-        triggers.remember(session, rounds.root_of(session, caller, task_id), wish)
+        triggers.remember(session, rounds.own_root(session, caller, task_id, wish.round), wish)
     return triggers.told(platform, caller, task_id)
 
 

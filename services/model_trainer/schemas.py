@@ -70,12 +70,17 @@ class ModelTrainInfo(BaseModel):
     val_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(default=None, examples=[0.25])
     min_images: Annotated[int, Field(ge=2)] | None = Field(default=None, examples=[4])
 
+    @property
+    def start(self) -> str | None:
+        """What training starts from, under whichever of the two names; None where neither was said."""
+        return self.weights or self.architecture or None
+
     def settings(self) -> TrainingSettings:
         """The same as settings of a training; what was not said keeps its default."""
-        said = self.model_dump(exclude={"architecture"}, exclude_none=True)
-        if self.architecture and "weights" not in said:
-            said["weights"] = self.architecture
-        return TrainingSettings.model_validate(said)
+        said = self.model_dump(exclude={"architecture", "weights"}, exclude_none=True)
+        return TrainingSettings.model_validate(
+            said | ({"weights": self.start} if self.start else {})
+        )
 
 
 class TrainingWish(BaseModel):

@@ -134,6 +134,10 @@ def test_nonsense_is_refused_with_a_sentence(door, ann, bob) -> None:
         refused = ann.post(f"/tasks/{root}/rounds", json=wish)
         assert refused.status_code == 422, where
         assert where.split(".")[-1] in refused.text
+    for named in ({"weights": f"task-{root}/1"}, {"architecture": f"task-{root}/1"}):
+        stolen = bob.post(f"/tasks/{round_one(door, 'bob')}/rounds", json={"training": named})
+        assert (stolen.status_code, "of yours" in stolen.text) == (422, True), named
+        assert ann.post(f"/tasks/{round_one(door)}/rounds", json={"training": named}).is_success
     for method, path in (("POST", "rounds"), ("GET", "rounds"), ("GET", "triggers")):
         assert bob.request(method, f"/tasks/{root}/{path}").status_code == 404
 

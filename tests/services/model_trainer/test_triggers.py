@@ -102,6 +102,17 @@ def test_triggers_are_set_shown_and_removed(ann, bob, root) -> None:
     assert ann.delete(f"/tasks/{root}/triggers").status_code == 404
 
 
+def test_a_trigger_starts_from_weights_of_its_owner_only(door, ann, bob, root) -> None:
+    """Nobody is asked any more when it fires."""
+    theirs = round_one(door, "bob")
+    for name in ("weights", "architecture"):
+        wish = {"new_labels": 1, "round": {"training": {name: f"task-{root}/1"}}}
+        refused = bob.put(f"/tasks/{theirs}/triggers", json=wish)
+        assert (refused.status_code, "of yours" in refused.text) == (422, True)
+        assert bob.get(f"/tasks/{theirs}/triggers").status_code == 404
+        assert ann.put(f"/tasks/{root}/triggers", json=wish).is_success
+
+
 def test_new_labels_begin_a_round(door, ann, root) -> None:
     put(ann, root, new_labels=30, round={"num_frames": 9})
     recorded(door, root, labels(40))
