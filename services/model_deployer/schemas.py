@@ -96,7 +96,7 @@ class PromotionWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Annotated[int, Field(ge=1)] = Field(examples=[2])
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(examples=[2])
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
         default=None,
         examples=["It finds the second mouse."],

@@ -60,7 +60,7 @@ def answer(request: Request, error: ActverseError, **more: Any) -> JSONResponse:
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=str(error),
+        detail=str(error).encode(errors="backslashreplace").decode(),  # half a character of theirs
         code=error.code,
         instance=request.url.path,
         **more,

@@ -6,7 +6,10 @@ Nothing is ever unpacked to the disk: label texts are read in memory, of images 
 from __future__ import annotations
 
 import json
+import lzma
+import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +30,19 @@ MAX_RATIO = 200  # of a member over 1 MiB; label texts pack to about a tenth
 SMALL_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_ELEMENTS = 5_000_000
+DAMAGED = (  # what zipfile and its unpackers raise for members that somebody broke, or locked
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    MemoryError,
+)
+OF_THE_FINDER = "__MACOSX"  # a shadow of every file, which macOS adds to an archive
+LONE_SURROGATE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|\\u[dD][c-fC-F]")
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -77,7 +93,7 @@ class Archive:
                 self.path.open("rb") if self._file is None else self._file.open(self._members[name])
             ) as stream:
                 content = stream.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        except DAMAGED as error:
             raise LabelInvalid(f"{where} cannot be read ({error}). Pack it again.") from error
         if len(content) > limit:
             raise LabelInvalid(f"{where} is over {limit} bytes; that is more than labels need.")
@@ -103,6 +119,8 @@ class Archive:
                 continue
             where = f"{name}: {member.filename[:80]}"
             split_path(member.orig_filename, name)  # zipfile cuts names at a zero byte
+            if member.filename.startswith(f"{OF_THE_FINDER}/"):
+                continue
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise LabelInvalid(f"{where} is a link. Pack the file itself.")
             if member.flag_bits & 1:
@@ -142,9 +160,14 @@ def parse_json(text: str, where: str) -> Any:
         raise LabelInvalid(f"{where}: {constant} is not a number of JSON. Export the labels again.")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        found = json.loads(text, parse_constant=refuse)
+        if LONE_SURROGATE.search(text):  # cheap; only then is it worth a closer look
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise LabelInvalid(f"{where} has half a character in a text. Export it again.") from error
     except (ValueError, RecursionError) as error:
         raise LabelInvalid(f"{where} is not valid JSON ({str(error)[:120]}).") from error
+    return found
 
 
 def parse_xml(text: str, where: str) -> Element:
@@ -170,7 +193,7 @@ def parse_xml(text: str, where: str) -> Element:
         depth -= 1
         builder.end(tag)
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")  # the text is decoded by now, whatever it declares
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.ExternalEntityRefHandler = refuse

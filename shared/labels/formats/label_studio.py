@@ -138,7 +138,7 @@ def _results(item: dict[str, Any], where: str) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise LabelInvalid(f"{where}: `result` is not a list of objects.")
     for row in rows:
-        if row.get("type") not in {"rectanglelabels", "rectangle"}:
+        if row.get("type") not in ("rectanglelabels", "rectangle"):  # any JSON: no set takes a list
             raise LabelInvalid(
                 f"{where}: a {str(row.get('type'))[:30]} is no box. Export boxes (rectanglelabels)."
             )
@@ -146,7 +146,7 @@ def _results(item: dict[str, Any], where: str) -> list[dict[str, Any]]:
         names = value.get("rectanglelabels") if isinstance(value, dict) else None
         if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
             raise LabelInvalid(f"{where}: a box needs exactly one label.")
-    return [row for row in rows if row.get("type") == "rectanglelabels"]
+    return rows
 
 
 def _classes(

@@ -32,6 +32,7 @@ from shared.labels.yolo import parse_yolo, write_yolo
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test", "dropped": "dropped"}
 UNSEEN = "unseen.txt"
+MAX_NUMBER = 10**12  # of a class whose name is a number
 OURS = NOT_LABELS | {UNSEEN}
 
 
@@ -68,11 +69,7 @@ def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
         names = _class_names(archive, classes)
         told: list[str] = []
         unseen = _unseen(archive)
-        labels = {
-            _place(name, "labels"): name
-            for name in archive.texts(".txt")
-            if PurePosixPath(name).name.lower() not in OURS
-        }
+        labels = _texts(archive)
         pictures = []
         without = 0
         for image in archive.images:
@@ -95,6 +92,21 @@ def read(path: Path, classes: Sequence[str] | None = None) -> LabelledPictures:
             pictures.append(_read(archive, text, picture, names, classes))
         found = tuple(classes) if classes is not None else names
         return checked(LabelledPictures(found, (*pictures, *unseen), tuple(told)), path.name)
+
+
+def _texts(archive: Archive) -> dict[tuple[str, str, str], str]:
+    """The label texts by split, folder and file of their image."""
+    found: dict[tuple[str, str, str], str] = {}
+    for name in archive.texts(".txt"):
+        if PurePosixPath(name).name.lower() in OURS:
+            continue
+        place = _place(name, "labels")
+        if place in found:
+            raise LabelInvalid(
+                f"{archive.where(name)} and {found[place]} are of one image. Remove one."
+            )
+        found[place] = name
+    return found
 
 
 def _read(
@@ -158,6 +170,11 @@ def _class_names(archive: Archive, classes: Sequence[str] | None) -> tuple[str, 
     )
 
 
+def _is_name(found: object) -> bool:
+    """A text, or a number that can be written as one: Python refuses to write very long ones."""
+    return isinstance(found, str) or (isinstance(found, int) and abs(found) < MAX_NUMBER)
+
+
 def _yaml_names(text: str, where: str) -> tuple[str, ...]:
     """From a list, or from a mapping of 0, 1, 2 ... to names."""
     try:
@@ -167,7 +184,7 @@ def _yaml_names(text: str, where: str) -> tuple[str, ...]:
     names = found.get("names") if isinstance(found, dict) else None
     if isinstance(names, dict):
         names = [names.get(i) for i in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
+    if not isinstance(names, list) or not all(_is_name(name) for name in names):
         raise LabelInvalid(
             f"{where} has no usable `names`. Write a list of class names, or 0: name, 1: name ..."
         )

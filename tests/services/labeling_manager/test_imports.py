@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,9 +60,15 @@ def packed(name: str = "yolo") -> bytes:
 
 
 def send(
-    client: httpx.Client, task: str, content: bytes, name: str = "yolo", **query: Any
+    client: httpx.Client,
+    task: str,
+    content: bytes,
+    name: str = "yolo",
+    *,
+    file: str = "labels.zip",
+    **query: Any,
 ) -> httpx.Response:
-    files = {"file": ("labels.zip", content, "application/zip")}
+    files = {"file": (file, content, "application/octet-stream")}
     return client.post(f"/labels/{task}/import", params={"format": name, **query}, files=files)
 
 
@@ -134,6 +141,89 @@ def test_what_cannot_be_read(name: str, content: bytes, ann: httpx.Client, task:
     answer = send(ann, task, content, name)
     assert answer.status_code == 422
     assert "labels.zip is no zip archive" in answer.json()["detail"]
+
+
+def studio(**changes: Any) -> list[dict[str, Any]]:
+    """A task of Label Studio with one box on a frame of ours."""
+    value = {"x": 10, "y": 10, "width": 20, "height": 20, "rectanglelabels": ["fly"]}
+    box = {"type": "rectanglelabels", "value": value, **changes}
+    return [{"id": 1, "data": {"file": "00000000.jpg"}, "annotations": [{"result": [box]}]}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("label_studio", studio(type=["rectanglelabels"])),
+        ("label_studio", studio(type={})),
+        ("label_studio", studio(type="\ud800")),
+        ("label_studio", [{"id": "\udfff"}]),
+        ("coco", {"images": [], "annotations": [{"id": 1, "image_id": "\ud800"}]}),
+        ("coco", {"images": [{"id": 1, "file_name": "a.jpg", "width": "\ud83d", "height": 1}]}),
+    ],
+)
+def test_json_that_no_tool_writes(name: str, content: Any, ann: httpx.Client, task: str):
+    answer = send(ann, task, json.dumps(content).encode(), name, file="labels.json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "LabelInvalid")
+    assert "labels.json" in answer.json()["detail"]
+
+
+def test_boxes_of_either_kind_of_label_studio_count(ann: httpx.Client, task: str):
+    """Emoji are two halves in JSON, and no reason to refuse anything."""
+    content = json.dumps(studio(type="rectangle", note="\N{MOUSE FACE}")).encode()
+    view = send(ann, task, content, "label_studio", file="labels.json").raise_for_status().json()
+    assert (view["labelled"], view["empty"], view["boxes"]) == (1, 0, 1)
+
+
+def zipped(kind: int = zipfile.ZIP_DEFLATED, **members: str | bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", kind) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+TEXTS = {"data.yaml": "names: [fly, mouse]", "labels/00000000.txt": "0 0.5 0.5 0.25 0.125"}
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 4000, "1:" + "59:" * 3000 + "1"])
+def test_a_class_with_a_number_that_nobody_can_write(number: str, ann: httpx.Client, task: str):
+    answer = send(ann, task, zipped(**TEXTS | {"data.yaml": f"names: [{number}]"}))
+    assert answer.status_code == 422
+    assert "no usable `names`" in answer.json()["detail"]
+
+
+def test_an_archive_of_lzma_that_somebody_broke(ann: httpx.Client, task: str):
+    whole = zipped(zipfile.ZIP_LZMA, **TEXTS)
+    assert send(ann, task, whole).is_success
+    for at in range(48, 56):  # the head of the first member's content
+        broken = bytearray(whole)
+        broken[at] ^= 0xFF
+        answer = send(ann, task, bytes(broken))
+        assert answer.status_code == 422, at
+        assert "labels.zip" in answer.json()["detail"]
+
+
+def test_two_texts_of_one_image(ann: httpx.Client, task: str):
+    again = {"b/labels/00000000.txt": "", "a/labels/00000000.txt": ""}
+    answer = send(ann, task, zipped(**TEXTS | again))
+    assert answer.status_code == 422
+    assert "are of one image" in answer.json()["detail"]
+
+
+def test_what_macos_adds_to_an_archive(ann: httpx.Client, task: str):
+    shadows = {f"__MACOSX/{name}": b"\x00\x05\x16\x07\xff" for name in TEXTS}
+    view = send(ann, task, zipped(**shadows, **TEXTS)).raise_for_status().json()
+    assert (view["labelled"], view["foreign"]) == (1, 0)
+
+
+@pytest.mark.parametrize("encoding", ["bogus", "euc-kr", "utf-16"])
+def test_xml_that_declares_an_encoding(encoding: str, ann: httpx.Client, task: str):
+    """The text is read as UTF-8; what it says of itself cannot matter."""
+    size = "<size><width>64</width><height>48</height></size>"
+    inside = f"<annotation><filename>00000000.jpg</filename>{size}</annotation>"
+    text = f'<?xml version="1.0" encoding="{encoding}"?>{inside}'
+    answer = send(ann, task, zipped(**{"Annotations/00000000.xml": text}), "voc")
+    assert answer.raise_for_status().json()["empty"] == 1
 
 
 def test_labels_of_other_images(ann: httpx.Client, task: str):

@@ -196,6 +196,7 @@ def test_what_cannot_be_promoted(door: Door, ann: httpx.Client, held: Held) -> N
     assert (absent.status_code, absent.json()["code"]) == (409, "NotServed")
     held.absent = set()
     assert ann.post(url, json={"version": 9}).status_code == 404
+    assert ann.post(url, json={"version": 10**40}).status_code == 422
     with door.client("bob") as bob:
         for call in (
             lambda: bob.post(url, json={"version": 1}),
