@@ -6,17 +6,19 @@ anybody having looked at it changes nothing either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.labeling_manager import repository
-from services.labeling_manager.drafts import is_open, rows_of
+from services.labeling_manager.drafts import is_open, rows_of, still_open
 from services.labeling_manager.errors import LabeledElsewhere, LabelingEnded, NothingMatched
 from services.labeling_manager.schemas import ImportView
 from shared.admission.callers import Caller, own_task
@@ -64,20 +66,46 @@ def take(
     found = _matched(data, entries)
     if not found:
         raise NothingMatched(len(data.pictures), task_id, entries[0].file if entries else "-")
-    before = _stored(platform.storage, task_id, entries, classes)
-    changed = [each for each in found.values() if each != before.get(each.frame, each)]
-    view = _view(task_id, data, entries, found, len(changed), dry_run=dry_run)
-    if not dry_run:
-        kept = _keep(platform, caller, task_id, LabelSet(classes, tuple(found.values())), place)
-        view.stored = kept
-        log.info("labeling_manager.labels.imported", task_id=task_id, frames=kept, place=place)
+    with _alone(platform, task_id):
+        before = _stored(platform.storage, task_id, entries, classes)
+        changed = [each for each in found.values() if each != before.get(each.frame, each)]
+        view = _view(task_id, data, entries, found, len(changed), dry_run=dry_run)
+        if not dry_run:
+            labels = LabelSet(classes, tuple(found.values()))
+            view.stored = _keep(platform, caller, task_id, labels, place)
+            log.info(
+                "labeling_manager.labels.imported", task_id=task_id, frames=view.stored, place=place
+            )
     return view
+
+
+@contextmanager
+def _alone(platform: Platform, task_id: str) -> Iterator[None]:
+    """Wait until nobody else imports labels for this task, on this machine or, with PostgreSQL, any.
+
+    The stored labels are read, changed and written again: whoever is overtaken would lose some. Both
+    locks end with the process that holds them; the file lies beside the labels, where nothing is kept.
+    """
+    name = f"labels/{task_id}"
+    folder = platform.storage.local(name)
+    with explaining(folder):
+        file = folder.with_name(f"{folder.name}.lock").open("a")
+    with file, platform.reads() as session:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if session.get_bind().dialect.name == "postgresql":
+            lock = func.pg_advisory_xact_lock(func.hashtextextended(name, 0))
+            session.execute(select(lock))
+        yield
 
 
 def _place(session: Session, task_id: str) -> str:
     """Where the labels of the task are now: in a labeling that is open, or stored."""
     labeling = session.get(Labeling, task_id)
-    if labeling is None or labeling.state != repository.OPEN:
+    if labeling is None:
+        return STORED
+    if labeling.state != repository.OPEN:
+        if repository.is_fetching(session, task_id):  # what it stores would replace these labels
+            raise LabelingEnded(task_id)
         return STORED
     if labeling.engine not in {FOLDER, BUILTIN}:
         raise LabeledElsewhere(task_id, labeling.engine)
@@ -162,6 +190,7 @@ def _keep(platform: Platform, caller: Caller, task_id: str, labels: LabelSet, pl
     _note_identities(storage, task_id, labels)
     if place == BUILTIN:
         with platform.sessions.begin() as session:
+            still_open(session, task_id)  # somebody may have finished it since we looked
             return sum(_draw(session, task_id, each, caller.user_id) for each in labels.frames)
     if place == FOLDER:
         folder = storage.local(f"labels/{task_id}/work") / "labels"

@@ -46,6 +46,12 @@ def is_open(session: Session, task_id: str) -> bool:
     return labeling is not None and labeling.state == OPEN
 
 
+def is_fetching(session: Session, task_id: str) -> bool:
+    """Whether labels that were finished in the tool are on their way to the storage."""
+    task = session.get_one(Task, task_id)
+    return task.state not in ENDED and not task.context.get("labeling_path")
+
+
 def labeling_of(session: Session, task_id: str) -> Labeling:
     """The labeling of a task."""
     labeling = session.get(Labeling, task_id)

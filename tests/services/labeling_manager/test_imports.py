@@ -6,13 +6,15 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from shared.db.learning_models import LabelDraft, LabelSheet
-from shared.db.models import Labeling
+from shared.db.models import Labeling, Task
 from shared.labels.boxes import Box, FrameState
 from shared.labels.folder import read_label_folder
 from shared.labels.formats.dataset import LabelledPictures, Picture
@@ -92,6 +94,44 @@ def test_labels_are_stored_where_training_finds_them(door: Door, ann: httpx.Clie
     assert labels.classes == ("fly", "mouse")
     assert [f.state.value for f in labels.frames] == ["labelled", "empty", "unseen", "unseen"]
     assert labels.frames[0].boxes[0].class_id == 1
+
+
+def test_many_who_import_at_once_lose_nothing(door: Door, ann: httpx.Client, task: str):
+    """Each brings another frame, and an animal of its own."""
+    size = {"width": 64, "height": 48}
+
+    def one(name: str) -> bytes:
+        box = replace(BOX, identity=int(name[:8]))
+        out = io.BytesIO()
+        picture = Picture(name, FrameState.LABELLED, (box,), **size)
+        write("coco", LabelledPictures(("mouse", "fly"), (picture,)), out)
+        return out.getvalue()
+
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as pool:
+            sent = [
+                pool.submit(send, ann, task, one(name), "coco", dry_run=dry)
+                for name in NAMES
+                for dry in (False, True)
+            ]
+        assert [each.result().status_code for each in sent] == [200] * 8
+    storage = door.platform.storage
+    frames = storage.fetch(f"frames/{task}/frames.json")
+    labels = read_label_folder(fetch_folder(storage, f"labels/{task}"), frames)
+    assert [box.identity for frame in labels.frames for box in frame.boxes] == [0, 10, 20, 30]
+
+
+def test_labels_on_their_way_from_the_tool_are_not_overtaken(
+    door: Door, ann: httpx.Client, task: str
+):
+    with door.platform.sessions.begin() as session:
+        session.add(Labeling(task_id=task, engine="folder", ref=task, state="DONE"))
+    refused = send(ann, task, packed(), dry_run=False)
+    assert (refused.status_code, refused.json()["code"]) == (409, "LabelingEnded")
+    with door.platform.sessions.begin() as session:
+        row = session.get_one(Task, task)
+        row.context = {**row.context, "labeling_path": f"labels/{task}"}
+    assert send(ann, task, packed(), dry_run=False).raise_for_status().json()["stored"] == 2
 
 
 def test_an_open_labeling_in_the_folder_gets_texts(door: Door, ann: httpx.Client, task: str):
