@@ -8,7 +8,7 @@ import psutil
 
 from services.api_gateway.schemas import HealthView, QueueView
 from shared.bus.port import QueueLoad
-from shared.flow import parking
+from shared.flow import parking, state_figures
 from shared.platform import Platform
 from shared.redaction import without_secrets
 
@@ -28,6 +28,8 @@ def health(platform: Platform) -> HealthView:
         "storage": _ask(lambda: platform.storage.exists("health/none")),
         "model_server": _ask(lambda: platform.model_server().alive()),
     }
+    if platform.settings.cache:
+        dependencies["cache"] = _ask(lambda: state_figures.ask_cache(platform.settings))
     queues = {
         load.name: QueueView(
             name=load.name,

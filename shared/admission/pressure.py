@@ -6,6 +6,7 @@ for days without knowing.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class Busy(TooManyRequests):
         what = f"for {where}" if where else "in the whole mesh"
         super().__init__(
             f"{waiting} pieces of work wait {what}, more than the limit of {most}; nothing was "
-            f"accepted. Send this again in {retry_after_s:.0f} s.",
+            f"accepted. Send this again in {math.ceil(retry_after_s)} s.",
             retry_after_s=retry_after_s,
         )
 

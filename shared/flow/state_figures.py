@@ -20,6 +20,7 @@ from shared.flow import parking
 from shared.flow.states import State
 from shared.platform import Platform
 from shared.redaction import without_secrets
+from shared.settings import Settings
 from shared.telemetry import table
 from shared.telemetry.exporter import Sample
 
@@ -145,12 +146,17 @@ class StateFigures:
         return [_up("model_server")]
 
     def _cache(self) -> list[Sample]:
-        from redis import Redis
-
-        within = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
-        with Redis.from_url(self._platform.settings.cache, **within) as cache:
-            cache.ping()
+        ask_cache(self._platform.settings)
         return [_up("cache")]
+
+
+def ask_cache(settings: Settings) -> None:
+    """Ask the Redis of the settings for a sign of life; raises what its library does without one."""
+    from redis import Redis
+
+    within = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+    with Redis.from_url(settings.cache, **within) as cache:
+        cache.ping()
 
 
 def _up(name: str) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -51,4 +52,6 @@ def safely(what: str, check: Check, platform: Platform, remedy: str) -> Iterator
         yield wrong(what, without_secrets(str(error)), remedy)
     except Exception as error:  # noqa: BLE001 - whatever a server or a library raises
         told = without_secrets(f"{type(error).__name__}: {error}").strip().splitlines()[0]
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            remedy = f"make room in {platform.settings.data_dir}, see: actverse doctor --only disk"
         yield wrong(what, told[:500], remedy)

@@ -52,7 +52,9 @@ def _one(service: Any, to: str | None) -> Finding:
         return wrong(WHAT, f"{where} refuses the login ({error.smtp_code})", SETTING)
     except (smtplib.SMTPException, OSError) as error:
         told = without_secrets(f"{type(error).__name__}: {error}")
-        return wrong(WHAT, f"{where}: {told}", f"{SETTING}, or open the way there")
+        return wrong(
+            WHAT, f"{where}: {told}", f"start the mail server, open the way there, or {SETTING}"
+        )
     if to is None:
         return fine(WHAT, f"{where} is ready")
     service.targets = [(False, to)]

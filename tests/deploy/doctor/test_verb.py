@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from pathlib import Path
@@ -50,6 +51,19 @@ def test_what_cannot_be_seen_from_here_says_how_to_look(doctor, monkeypatch) -> 
     done = doctor("--only", "consumer_timeout")
     assert done.exit_code == 0
     assert "? " in done.stdout and "1 not to be seen from here" in done.stdout
+
+
+def test_a_full_disk_is_not_blamed_on_the_storage(
+    doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    done = doctor("--only", "storage", "--json")
+    [found] = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert found["remedy"].startswith(f"make room in {tmp_path / 'data'}")
 
 
 def test_an_unknown_check_is_named(doctor) -> None:

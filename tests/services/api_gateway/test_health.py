@@ -54,6 +54,16 @@ def test_what_is_away_is_named_and_answered_with_503(tmp_path) -> None:
             assert client.get("/tasks/").status_code == 200  # the rest goes on
 
 
+def test_a_cache_that_is_away_is_told_and_costs_no_request(tmp_path) -> None:
+    gone = "redis://:hunter2@127.0.0.1:9/0"
+    with Door.opened(tmp_path, cache=gone) as door, door.client() as client:
+        answer = client.get("/health")
+        assert client.get("/tasks/").status_code == 200
+    assert answer.status_code == 503
+    assert "ConnectionError" in answer.json()["health"]["dependencies"]["cache"]
+    assert "hunter2" not in answer.text
+
+
 def test_a_database_that_is_away_is_told_to_be_asked_again(tmp_path) -> None:
     with Door.opened(tmp_path) as door, door.client() as client:
         with door.platform.sessions.begin() as session:
