@@ -9,6 +9,7 @@ import subprocess
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -155,6 +156,10 @@ def test_settings_are_settings_and_fit(overlay: str, monkeypatch: pytest.MonkeyP
     assert settings.worker.concurrency.get("model_trainer", 1) == 1
     assert settings.gateway.port == 8080 and settings.gateway.host == "0.0.0.0"
     assert settings.notify.urls[0].startswith("mailtos://")
+    asked = parse_qs(urlsplit(settings.storage_url).query)
+    assert asked["link_endpoint"] == ["none"]  # browsers do not know the cluster's names
+    triton = of_kind(overlay, "Deployment")["triton"]["spec"]["template"]["spec"]["containers"][0]
+    assert 1 <= settings.model.threads <= int(triton["resources"]["limits"]["cpu"])
 
 
 def _names(model: Any, prefix: str) -> set[str]:
