@@ -88,7 +88,8 @@ def table(records: Records, place: str, sizes: tuple[int, ...]) -> str:
     for name in records.strategies(place, sizes[1]):
         curve = records.curve(place, name)
         cells = [name, str(len(curve[sizes[1]])), *(_cell(curve.get(size, [])) for size in sizes)]
-        cells.append(_frames_for(_goal(goal), curve) if goal else "")
+        later = {size: runs for size, runs in curve.items() if size > sizes[0]}
+        cells.append(_frames_for(_goal(goal), later) if goal else "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -107,7 +108,10 @@ def _cell(runs: list[Run]) -> str:
 
 
 def _frames_for(goal: float, curve: dict[int, list[Run]]) -> str:
-    """Frames at which the curve, straight between its points, first reaches `goal`."""
+    """Frames at which the curve, straight between its points, first reaches `goal`.
+
+    The first detector is not on it: it was taught in another way than those that go on from it.
+    """
     points = [(size, _goal(runs)) for size, runs in curve.items()]
     if points[0][1] >= goal:
         return f"at most {points[0][0]}"
@@ -121,7 +125,7 @@ def draw(records: Records, places: list[str], sizes: tuple[int, ...], file: Path
     """A chart for each video: mAP50-95 by labelled frames, a line for each strategy."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(places), 3.6), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(places) + 1.4, 3.2), layout="constrained")
     charts = figure.subplots(1, len(places), squeeze=False)[0]
     names = dict.fromkeys(run.strategy for run in records.runs.values() if run.frames)
     for chart, place in zip(charts, places, strict=True):
@@ -151,5 +155,9 @@ def draw(records: Records, places: list[str], sizes: tuple[int, ...], file: Path
         chart.set_xlabel("labelled frames")
         chart.grid(visible=True, linewidth=0.3)
     charts[0].set_ylabel("mAP50-95 on later frames")
-    charts[0].legend(fontsize="small")
+    lines = {}
+    for chart in charts:
+        handles, labels = chart.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    figure.legend(lines.values(), lines, loc="outside right center", fontsize="small")
     figure.savefig(file, dpi=110)
