@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from kombu.exceptions import OperationalError as BrokerError
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
@@ -102,6 +102,7 @@ def install(app: FastAPI) -> None:
         log.info("web.client.gone", path=request.url.path)
         return Response(status_code=499)  # nobody reads it
 
+    @app.exception_handler(DataError)
     @app.exception_handler(OperationalError)
     @app.exception_handler(BrokerError)
     def servers(request: Request, error: Exception) -> JSONResponse:
@@ -128,6 +129,14 @@ def told(request: Request, error: Exception) -> ActverseError:
                 "Free some space, then send this again."
             )
         return Unavailable("The database does not answer; try again in a moment.")
+    if isinstance(
+        error, DataError
+    ):  # PostgreSQL's; whatever SQLite does not take is bounded before
+        log.warning("web.database.refused", error=str(error.orig))
+        return Invalid(
+            "The database cannot hold a value of this request: a text with a zero character, or a "
+            "number that is too large. Send it again without."
+        )
     if isinstance(error, BrokerError):
         log.warning("web.broker.away", error=str(error))
         return Unavailable("The broker does not answer; try again in a moment.")
