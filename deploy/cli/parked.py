@@ -39,10 +39,10 @@ def list_parked(
     if not found:
         console.print("nothing is parked")
         return
-    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
-    for name in ("id", "queue", "what", "task", "deliveries", "parked"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("reason", overflow="fold", ratio=1)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("id", "queue", "what", "task", "deliveries", "parked", "reason"):
+        # ids are copied; where the terminal is narrow, the rest is folded and nothing is left out
+        table.add_column(name, no_wrap=name in {"id", "task"}, overflow="fold")
     for message in found:
         told = _summary(message)
         row = [told[n] for n in ("id", "queue", "name", "task_id", "deliveries", "parked_at")]

@@ -11,6 +11,8 @@ from kombu import Connection
 from shared.flow import parking
 from tests.shared.web.door import Door
 
+TASK = "aa58a761-68fa-4ce2-8ca6-8047e1f14bf8"  # as long as they are; there is no such task
+
 
 @pytest.fixture
 def refused(door: Door) -> int:
@@ -25,7 +27,7 @@ def refused(door: Door) -> int:
 def _publish_and_refuse(connection: Connection) -> None:
     channel = connection.default_channel
     connection.Producer(channel).publish(
-        {"task_id": "nobody", "event_id": "e-1"},
+        {"task_id": TASK, "event_id": "e-1"},
         routing_key="model_trainer.events",
         headers={"event": "EVENT_FROM_ANOTHER_TIME"},
     )
@@ -37,12 +39,13 @@ def _publish_and_refuse(connection: Connection) -> None:
 def test_list_and_show_tell_what_it_was(refused: int, actverse) -> None:
     listed = actverse("parked", "list").stdout
     assert "EVENT_FROM_ANOTHER_TIME" in listed
+    assert "rejected" in listed, "a name that is long must not push the reason out"
     [found] = [
         m for m in json.loads(actverse("parked", "list", "--json").stdout) if m["id"] == refused
     ]
     assert (found["queue"], found["reason"]) == ("model_trainer.events", "rejected")
     shown = json.loads(actverse("parked", "show", str(refused)).stdout)
-    assert shown["content"] == {"task_id": "nobody", "event_id": "e-1"}
+    assert shown["content"] == {"task_id": TASK, "event_id": "e-1"}
     assert shown["settled"] is None
     actverse("parked", "discard", str(refused))
 
