@@ -72,6 +72,16 @@ class VisionOptions(TeachingOptions):
             raise ValueError(f"notify.steps: no step {unknown[0]!r}; there are {sorted(known)}")
         return self
 
+    @model_validator(mode="after")
+    def _enough_frames(self) -> Self:
+        wanted = self.training.min_images
+        if "min_images" in self.training.model_fields_set and wanted > self.num_frames:
+            raise ValueError(
+                f"training.min_images is {wanted}, but only num_frames = {self.num_frames} frames "
+                "are labelled; no training could begin. Lower the one or raise the other."
+            )
+        return self
+
 
 PROCESSING = Step(
     "video_processor",

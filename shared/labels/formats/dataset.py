@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from shared.labels.boxes import Box, FrameLabels, FrameState, LabelSet, checked_box
+from shared.labels.boxes import EDGE_TOLERANCE, Box, FrameLabels, FrameState, LabelSet, checked_box
 from shared.labels.errors import LabelInvalid
 from shared.labels.folder import checked_classes
 
@@ -113,6 +113,12 @@ def pixel_box(
     if not all(math.isfinite(edge) for edge in edges):
         raise LabelInvalid(f"{where}: an edge of the box is not a number. Draw this box again.")
     width, height = size
+    outside = max(-left / width, -top / height, right / width - 1, bottom / height - 1)
+    if outside > EDGE_TOLERANCE or left > right or top > bottom:
+        raise LabelInvalid(
+            f"{where}: the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) is no box within "
+            f"an image of {width} x {height} pixels. Draw this box again."
+        )
     box = Box(
         class_id,
         (left + right) / 2 / width,

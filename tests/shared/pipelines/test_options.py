@@ -30,6 +30,7 @@ def test_a_video_is_enough() -> None:
         {"classes": [""]},
         {"classes": ["mouse", "mouse"]},
         {"training": {"epochs": 0}},
+        {"training": {"min_images": 61}},
         {"training": {"imgsz": 100}},
         {"training": {"val_share": 1}},
         {"inference": {"confidence": 1.1}},
