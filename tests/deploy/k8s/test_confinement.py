@@ -64,7 +64,11 @@ def test_nothing_flows_that_no_policy_names(overlay: str) -> None:
                 assert private <= set(peer["ipBlock"]["except"])
         else:
             reached[name] |= {str(port) for port in ports}
-    assert internet == {"video-processor": {80, 443}, "notification": {443, 465, 587}}
+    web = {80, 443}
+    assert internet == {
+        **{"video-processor": web, "labeling-manager": web},
+        "notification": {443, 465, 587},
+    }
     servers = {"5672", "15672", "5432", "6379", "9000"}
     for name in everybody:
         assert "53" in reached[name]
