@@ -25,6 +25,7 @@ from tests.servers.rabbitmq import RabbitMQ
 # tells of a quorum queue is five seconds old. All that is 54 s; a worker may be slow.
 QUIET_S = 60.0
 ON_ITS_WAY = "on their way out of it"
+STUCK_S = 20.0  # on its way longer than those ten seconds, and five for the news of it
 PARTS = {
     small_service.MAKE: {"fetch", "left", "right", "join"},
     small_service.SEAL: {"count", "weigh", "seal"},
@@ -227,7 +228,8 @@ def _after(mesh: SmallMesh, patience_s: float) -> list[str]:
     while found := _leftovers(mesh):
         at = time.monotonic()
         since = {what: since.get(what, at) for what in found}
-        if at > deadline:
+        stuck = all(ON_ITS_WAY in what and at - since[what] > STUCK_S for what in found)
+        if stuck or at > deadline:
             return [f"{what}, for {at - since[what]:.0f} s" for what in found]
         time.sleep(0.5)
     return []

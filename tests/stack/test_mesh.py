@@ -115,6 +115,7 @@ def test_a_second_mesh_is_refused_with_a_sentence(launcher: Launcher, tmp_path: 
     )
 
 
+@pytest.mark.slow
 def test_a_killed_launcher_leaves_nothing_and_the_next_goes_on(
     launcher: Launcher, witness: Witness, arena: tuple[Path, Path]
 ) -> None:
