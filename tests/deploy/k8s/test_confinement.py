@@ -66,7 +66,8 @@ def test_nothing_flows_that_no_policy_names(overlay: str) -> None:
             reached[name] |= {str(port) for port in ports}
     web = {80, 443}
     assert internet == {
-        **{"video-processor": web, "labeling-manager": web},
+        "video-processor": web,
+        "labeling-manager": web,
         "notification": {443, 465, 587},
     }
     servers = {"5672", "15672", "5432", "6379", "9000"}
