@@ -63,7 +63,9 @@ def test_a_stream_tells_it_once_and_nothing_of_it_after_the_step(watched: Door) 
         client.stream("GET", f"/status/{task_id}/events") as answer,
     ):
         thread.start()
+        begun = time.monotonic()
         lines = list(answer.iter_lines())
+    assert time.monotonic() - begun < 8, "the end is told, not found at the next heartbeat"
     thread.join()
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data")]
     live = [event["progress"] for event in data if event.get("figures") == {"fps": 9.0}]
