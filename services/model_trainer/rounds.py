@@ -50,9 +50,9 @@ def submit(
     pressure.admit(VISION_ROUND.steps[0].service)
     try:
         return _submit_once(platform, caller, task_id, wish, key)
-    except (
-        IntegrityError
-    ):  # the same key, or the same round, at the same moment: the other was quicker
+    except (IntegrityError, RoundOpen):
+        # The same key, or the same round, at the same moment: the other was quicker. It may have
+        # committed between our looks for the key and for an open round; now its key is found.
         return _submit_once(platform, caller, task_id, wish, key)
 
 
