@@ -135,7 +135,7 @@ def enqueue(
     comes `again` (see `consumer.handle`) even a run that has begun is dispatched once more: of the
     parts of a leading `parallel` perhaps only some were sent.
 
-    `task` is the row that `OWNER` gives, `run` that of `NEWEST` for the step, if there is one.
+    `task` is the row that `OWNER` gives, `run` the first of `newest` for the step, if any.
     """
     if run is None or task.state in ENDED:
         return None

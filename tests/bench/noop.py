@@ -29,9 +29,7 @@ from tests.bench.worlds import servers as real_servers
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.002
-LOOK_FROM = (
-    0.6  # of the shortest run so far: each look costs the servers that are measured a little
-)
+LOOK_FROM = 0.6  # of the shortest run so far: each look costs the measured servers a little
 REST_S = 0.03  # between two runs: the last events of one are not the next one's
 PATIENCE_S = 60.0
 GOAL = 1.5
