@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 
 from deploy.local.ports import any_free, is_free
+from shared.net.secret_file import kept_secret
 from shared.settings import Settings
 
 PASSWORD_FILE = "flower_password"  # noqa: S105 - a name, not a password
@@ -40,14 +40,4 @@ class LocalFlower:
 
 def _kept(settings: Settings) -> str:
     """The password in the data folder (mode 600), made when there is none."""
-    path = settings.data_dir / PASSWORD_FILE
-    if path.is_file() and (kept := path.read_text(encoding="utf-8").strip()):
-        path.chmod(0o600)
-        return kept
-    password = secrets.token_urlsafe(18)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # one that is there keeps its mode
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(password + "\n")
-    return password
+    return kept_secret(settings.data_dir / PASSWORD_FILE, lambda: secrets.token_urlsafe(18))

@@ -31,6 +31,7 @@ import httpx
 from deploy.local.ports import is_free
 from deploy.local.supervisor import child_argv
 from shared.errors import Conflict, Unavailable
+from shared.net.secret_file import kept_secret
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,20 +56,20 @@ class Account:
     @classmethod
     def kept(cls, data_dir: Path) -> Account:
         """The one of this data folder (mode 600), made when there is none."""
-        path = data_dir / ACCOUNT_FILE
-        if path.is_file():
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        account = cls(
+        kept = kept_secret(
+            data_dir / ACCOUNT_FILE, lambda: json.dumps(asdict(cls.fresh()), indent=1)
+        )
+        return cls(**json.loads(kept))
+
+    @classmethod
+    def fresh(cls) -> Account:
+        """One that nobody has used yet."""
+        return cls(
             "annotator@actverse.local",
             secrets.token_urlsafe(18),
             secrets.token_hex(20),
             secrets.token_urlsafe(32),
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(account), file, indent=1)
-        return account
 
 
 def url_of(port: int = PORT) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
+
+from shared.net.secret_file import create_secret
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "env.example"
 _OPEN = re.compile(r"^([A-Z0-9_]+)=change-me$", re.MULTILINE)
@@ -21,10 +22,4 @@ def make_environment(path: Path, example: Path = EXAMPLE) -> bool:
         lambda found: f"{found[1]}={secrets.token_hex(SECRET_BYTES)}",
         example.read_text(encoding="utf-8"),
     )
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(filled)
-    return True
+    return create_secret(path, filled)

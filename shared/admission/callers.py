@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import ApiKey, Task, User, now
 from shared.errors import Forbidden, NotFound, Unauthorised
+from shared.net.secret_file import OWNER_ONLY, replace_secret
 from shared.platform import Platform
 
 KEY_FILE = "api_key"
@@ -101,7 +101,7 @@ def first_key(platform: Platform) -> str:
             if session.scalar(
                 select(ApiKey.id).where(ApiKey.sha256 == _digest(kept), ApiKey.revoked_at.is_(None))
             ):
-                path.chmod(0o600)
+                path.chmod(OWNER_ONLY)
                 return kept
         return _write_key(session, admin or _new_admin(session), path)
 
@@ -126,11 +126,7 @@ def _new_admin(session: Session) -> User:
 
 def _write_key(session: Session, admin: User, path: Path) -> str:
     key = new_key(session, admin)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # one that is there keeps its mode
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key + "\n")
+    replace_secret(path, key)
     return key
 
 

@@ -7,16 +7,15 @@ changed, and nothing can be listed or guessed from an address that one has.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 from shared.errors import Forbidden, NotFound
+from shared.net import secret_file
 
 FRAMES = "frames/"
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -74,21 +73,6 @@ def kept_secret(configured: str | None, data_dir: Path) -> bytes:
     """
     if configured:
         return configured.encode()
-    path = data_dir / SECRET_FILE
-    if not path.is_file():
-        _make(path)
-    return path.read_text(encoding="ascii").strip().encode()
-
-
-def _make(path: Path) -> None:
-    """Whole or not at all, and only one of several processes that start together."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-        with contextlib.suppress(FileExistsError):  # somebody was quicker: theirs counts
-            os.link(mine, path)
-    finally:
-        mine.unlink()
+    return secret_file.kept_secret(
+        data_dir / SECRET_FILE, lambda: secrets.token_urlsafe(32)
+    ).encode()
