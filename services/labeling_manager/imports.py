@@ -6,15 +6,13 @@ anybody having looked at it changes nothing either.
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from services.labeling_manager import repository
@@ -39,10 +37,12 @@ from shared.labels.formats import table
 from shared.labels.formats.dataset import LabelledPictures, Picture
 from shared.labels.identities import IDENTITIES, keep_identities
 from shared.labels.yolo import write_yolo
+from shared.messages import Sentence
 from shared.platform import Platform
 from shared.storage.disk import explaining, replacing
 from shared.storage.port import Storage
 from shared.storage.trees import fetch_folder, keep_folder
+from shared.storage.turns import turn
 
 log = structlog.get_logger()
 NAMED = 20  # images that an answer names one by one
@@ -66,7 +66,7 @@ def take(
     found = _matched(data, entries)
     if not found:
         raise NothingMatched(len(data.pictures), task_id, entries[0].file if entries else "-")
-    with _alone(platform, task_id):
+    with turn(platform.storage, platform.reads, f"labels/{task_id}"):  # or some would be lost
         before = _stored(platform.storage, task_id, entries, classes)
         changed = [each for each in found.values() if each != before.get(each.frame, each)]
         view = _view(task_id, data, entries, found, len(changed), dry_run=dry_run)
@@ -77,25 +77,6 @@ def take(
                 "labeling_manager.labels.imported", task_id=task_id, frames=view.stored, place=place
             )
     return view
-
-
-@contextmanager
-def _alone(platform: Platform, task_id: str) -> Iterator[None]:
-    """Wait until nobody else imports labels for this task, on this machine or, with PostgreSQL, any.
-
-    The stored labels are read, changed and written again: whoever is overtaken would lose some. Both
-    locks end with the process that holds them; the file lies beside the labels, where nothing is kept.
-    """
-    name = f"labels/{task_id}"
-    folder = platform.storage.local(name)
-    with explaining(folder):
-        file = folder.with_name(f"{folder.name}.lock").open("a")
-    with file, platform.reads() as session:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if session.get_bind().dialect.name == "postgresql":
-            lock = func.pg_advisory_xact_lock(func.hashtextextended(name, 0))
-            session.execute(select(lock))
-        yield
 
 
 def _place(session: Session, task_id: str) -> str:
@@ -117,7 +98,7 @@ def _place(session: Session, task_id: str) -> str:
 def _entries(storage: Storage, task_id: str) -> tuple[FrameEntry, ...]:
     key = f"frames/{task_id}/frames.json"
     if not storage.exists(key):
-        raise NotFound(f"Task {task_id} has no frames yet; labels are imported for its frames.")
+        raise NotFound(Sentence("error.no_frames", task_id=task_id))
     return read_frames(storage.fetch(key))
 
 

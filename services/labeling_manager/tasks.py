@@ -30,6 +30,7 @@ from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.storage.port import Storage
 from shared.storage.trees import fetch_folder, keep_folder
+from shared.storage.turns import turn
 
 EFFORT = "effort.json"
 GLOBAL = "global"  # whose boxes are suggested while the user has no model
@@ -106,11 +107,12 @@ def download_labels(job: LabelingJob, run: Run) -> LabelingJob:
     prefix = f"labels/{job.task_id}"
     folder = storage.local(prefix)
     folder.mkdir(parents=True, exist_ok=True)
-    write_label_folder(folder, labels)
-    engine.close(row.ref)  # before the folder is kept: what the tool needed stays out of it
-    effort = _effort(storage, job, labels, row.rate)
-    (folder / EFFORT).write_text(json.dumps(effort, indent=1), encoding="utf-8")
-    keep_folder(storage, prefix)
+    with turn(storage, run.platform.reads, prefix):  # a training of another task may read them
+        write_label_folder(folder, labels)
+        engine.close(row.ref)  # before the folder is kept: what the tool needed stays out of it
+        effort = _effort(storage, job, labels, row.rate)
+        (folder / EFFORT).write_text(json.dumps(effort, indent=1), encoding="utf-8")
+        keep_folder(storage, prefix)
     counts = {state: labels.count(state) for state in FrameState}
     run.report(
         1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shared.labels.folder import read_label_folder
 from shared.platform import Platform
 from shared.serving.global_weights import global_weights
 from shared.storage.trees import fetch_exactly, fetch_folder, keep_exactly, keep_folder
+from shared.storage.turns import turn
 
 
 def _work(run: Run) -> Path:
@@ -30,7 +32,19 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
 
     Round one cuts the labelled frames by blocks of time and freezes those that judge. When it runs
     again, maybe with more labels, those judge still: models were compared by them meanwhile.
+
+    Labels that are being imported are waited for, and imports wait until the version is recorded.
     """
+    latest = LabelSource(
+        labeling_path=job.labeling_path, frame_path=job.frame_path, video_sha256=job.video_sha256
+    )
+    sources = [*job.earlier, latest]
+    platform, folders = run.platform, (source.labeling_path for source in sources)
+    with turn(platform.storage, platform.reads, *folders, alone=False):
+        return _built(job, run, sources)
+
+
+def _built(job: TrainingJob, run: Run, sources: Sequence[LabelSource]) -> TrainingJob:
     from services.model_trainer.engines.dataset import build_dataset as build
     from services.model_trainer.engines.dataset_versions import record_version
 
@@ -55,14 +69,6 @@ def build_dataset(job: TrainingJob, run: Run) -> TrainingJob:
     storage.keep(f"{work}/data.yaml")
     dataset.frozen.write(_local(run, f"train_log/{job.root}/frozen.json"))
     storage.keep(f"train_log/{job.root}/frozen.json")
-    sources = [
-        *job.earlier,
-        LabelSource(
-            labeling_path=job.labeling_path,
-            frame_path=job.frame_path,
-            video_sha256=job.video_sha256,
-        ),
-    ]
     version = record_version(
         run.platform,
         root_id=job.root,
