@@ -17,7 +17,8 @@
         +-- TooManyRequests       429   the caller should come back later
 
 Work that runs in a service raises these too: a `Retryable` is tried again with back-off, anything
-else ends the step. A message says what is wrong, where, and what the reader can do.
+else ends the step. A message says what is wrong, where, and what the reader can do; given as a
+`Sentence` of `shared/messages.py`, it says so in the language of whoever asks.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from __future__ import annotations
 import errno
 from http import HTTPStatus
 from typing import ClassVar
+
+from shared.messages import Sentence, spoken
 
 
 class ActverseError(Exception):
@@ -36,6 +39,10 @@ class ActverseError(Exception):
     def code(self) -> str:
         """The stable name that programs may test, for example ``MediaRejected``."""
         return type(self).__name__
+
+    def told(self, language: str) -> str:
+        """The sentence in `language`, where it is one of the table; else as it was written."""
+        return str(spoken(self.args[0], language)) if len(self.args) == 1 else str(self)
 
 
 class Terminal(ActverseError):
@@ -131,8 +138,7 @@ def explained(error: BaseException) -> ActverseError:
         return error
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         written = error.filename2 or error.filename  # a copy names its source first
-        where = f" while writing {written}" if written else ""
-        return OutOfSpace(
-            f"The disk is full{where}. Free some space, then retry the step; nothing finished is lost."
-        )
+        if written:
+            return OutOfSpace(Sentence("error.disk_full_at", path=written))
+        return OutOfSpace(Sentence("error.disk_full"))
     return Terminal(f"{type(error).__name__}: {error}")

@@ -2,11 +2,21 @@
 
 English comes first and is what an unknown language gets. A Korean sentence names its values after
 a colon or in brackets, so that no particle depends on the last letter of a value.
+
+Steps and news stand here; what errors say stands in `shared/sentences/` and joins the table here. To
+give an error both languages: add `"error.<name>": {"en": ..., "ko": ...}` there, with the same fields in
+both, and raise it with `Sentence("error.<name>", field=value)` in place of a text. It is a string, in
+English, wherever strings are taken; problem details and `spoken` say it in the reader's language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Self
+
+from shared.sentences.doors import DOORS
+from shared.sentences.fields import FIELDS
+from shared.sentences.work import WORK
 
 DEFAULT = "en"
 LANGUAGES = ("en", "ko")
@@ -129,17 +139,44 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "The task was cancelled. What was finished before is kept.",
         "ko": "작업이 취소되었습니다. 이미 끝난 결과는 보관됩니다.",
     },
+    # --- what errors say ---
+    **DOORS,
+    **WORK,
+    **FIELDS,
 }
 
 
-def say(key: str, language: str = DEFAULT, **fields: object) -> str:
+def say(key: str, language: str = DEFAULT, /, **fields: object) -> str:
     """The sentence `key` in `language`, with its fields filled in.
 
     An unknown key or a field that is not given is a mistake in our code: KeyError. Values are put
-    in as they are; braces in them mean nothing.
+    in as they are, sentences among them in `language` too; braces in them mean nothing.
     """
     sentence = MESSAGES[key]
-    return sentence.get(language, sentence[DEFAULT]).format(**fields)
+    said = {name: spoken(value, language) for name, value in fields.items()}
+    return sentence.get(language, sentence[DEFAULT]).format(**said)
+
+
+class Sentence(str):
+    """A sentence of the table with its values: English as a string, `spoken` in other languages."""
+
+    __slots__ = ("fields", "key")
+    key: str
+    fields: Mapping[str, object]
+
+    def __new__(cls, key: str, /, **fields: object) -> Self:
+        """The sentence `key`; KeyError when the table has no such, or a field is not given."""
+        made = super().__new__(cls, say(key, **fields))
+        made.key, made.fields = key, fields
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], Mapping[str, object]]:
+        return (self.key,), self.fields
+
+
+def spoken(value: Any, language: str) -> Any:
+    """`value` in `language` if it is a `Sentence`; anything else, other texts too, as it is."""
+    return say(value.key, language, **value.fields) if isinstance(value, Sentence) else value
 
 
 def step_title(step: str, language: str = DEFAULT) -> str:

@@ -40,6 +40,7 @@ from shared.db.direct import reading
 from shared.errors import NotFound
 from shared.flow import sweeper, wishes
 from shared.flow.states import State
+from shared.messages import Sentence
 from shared.pipelines import atlas, render
 from shared.platform import Platform
 from shared.web import metrics
@@ -168,7 +169,7 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
         own_task(session, caller, task_id)
         found = repository.output(session, task_id, name)
     if found is None:
-        raise NotFound(f"Task {task_id} has no output {name!r}; GET /tasks/{task_id} lists them.")
+        raise NotFound(Sentence("error.no_output", task_id=task_id, name=name))
     link = platform.storage.link(found.key)
     if link is not None:
         return RedirectResponse(link, status_code=307)

@@ -3,64 +3,49 @@
 from __future__ import annotations
 
 from shared.errors import BadInput, Conflict, Invalid, MediaRejected, TooLarge, Unavailable
+from shared.messages import Sentence
 
 
 class UploadTooLarge(TooLarge):
     """An upload is over the limit."""
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(
-            f"The file is larger than {limit_bytes / 1024**2:.0f} MB, the limit here. "
-            "Send a shorter or smaller video, or have the operator raise "
-            "ACTVERSE_GATEWAY__MAX_UPLOAD_BYTES."
-        )
+        super().__init__(Sentence("error.upload_too_large", limit_mb=limit_bytes / 1024**2))
 
 
 class NotMedia(MediaRejected):
     """An upload declares itself to be something that cannot be a video or a sound."""
 
     def __init__(self, found: str) -> None:
-        super().__init__(
-            f"The upload is {found}; send one media file as multipart/form-data, field 'file'."
-        )
+        super().__init__(Sentence("error.not_media", found=found))
 
 
 class NoDirectUploads(Conflict):
     """Files are kept in a folder of the server, to which nobody can send directly."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The files of this installation lie in a folder, which takes no direct uploads. "
-            "Send the file to POST /uploads/ (multipart/form-data, field 'file')."
-        )
+        super().__init__(Sentence("error.no_direct_uploads"))
 
 
 class KeyReused(Invalid):
     """An Idempotency-Key came back with another request (422, as the IETF draft has it)."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"Idempotency-Key {key!r} was used for a different request; use a new key for a new task."
-        )
+        super().__init__(Sentence("error.key_reused", key=key))
 
 
 class NotSubmittable(BadInput):
     """A pipeline of one step was submitted as a task."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(
-            f"Pipeline {name!r} is a single step with an endpoint of its own, see /docs. "
-            f"POST /tasks/ takes: {', '.join(known)}."
-        )
+        super().__init__(Sentence("error.not_submittable", name=name, known=", ".join(known)))
 
 
 class BadCursor(Invalid):
     """A page was asked for by something that no page gave."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The cursor is not one of ours; pass `next` of the page before, unchanged."
-        )
+        super().__init__(Sentence("error.bad_cursor"))
 
 
 class Degraded(Unavailable):
@@ -75,4 +60,4 @@ class NotReady(Unavailable):
     """The same for those without a key."""
 
     def __init__(self) -> None:
-        super().__init__("Not ready yet; GET /health says what is missing.", retry_after_s=1)
+        super().__init__(Sentence("error.not_ready"), retry_after_s=1)

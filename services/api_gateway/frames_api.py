@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from shared.errors import NotFound
+from shared.messages import Sentence
 from shared.net.signed_links import checked_link, kept_secret
 from shared.platform import Platform
 from shared.settings import revealed
@@ -37,7 +38,7 @@ def signed_frame(request: Request, platform: InPlatform, signature: str, rest: s
     secret = kept_secret(revealed(settings.labeling.frame_link_secret), settings.data_dir)
     key = checked_link(secret, signature, rest)
     if not platform.storage.exists(key):
-        raise NotFound("This frame is not stored any more.")
+        raise NotFound(Sentence("error.frame_gone"))
     headers = {
         "Cache-Control": f"private, max-age={CACHED_S}",
         "X-Content-Type-Options": "nosniff",

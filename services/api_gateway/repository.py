@@ -20,6 +20,7 @@ from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
 from shared.db.prepared import Prepared
 from shared.errors import NotFound
 from shared.flow.states import ENDED, State
+from shared.messages import Sentence
 from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
@@ -257,5 +258,5 @@ def own_upload(session: Session, upload_id: str, user_id: str | None) -> Upload:
     """An upload of that user, of anybody when `user_id` is None; else the same 404 as for none."""
     found = session.get(Upload, upload_id)
     if found is None or user_id not in {None, found.user_id}:
-        raise NotFound(f"There is no upload {upload_id} of yours.")
+        raise NotFound(Sentence("error.no_upload", upload_id=upload_id))
     return found

@@ -16,7 +16,7 @@ from services.api_gateway.schemas import NewTask
 from shared.admission.callers import Caller, acting_for
 from shared.admission.ownership import own_source, own_target, own_weights
 from shared.admission.pressure import Pressure
-from shared.errors import Invalid
+from shared.fields import Unfit
 from shared.flow import wishes
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline
@@ -85,5 +85,4 @@ def _options(kind: type[Options], given: dict[str, Any]) -> Options:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        found = [f"options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise Invalid("; ".join(found)) from error
+        raise Unfit(error.errors(), under="options") from error

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from services.api_gateway.errors import NotMedia, UploadTooLarge
 from shared.errors import ActverseError, BadInput
+from shared.messages import Sentence
 
 OPAQUE = {
     "application/octet-stream",
@@ -30,11 +31,11 @@ OPAQUE = {
     "binary/octet-stream",
 }
 NOT_MEDIA_MAGIC = {
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a zip archive",
-    b"<!DOCTYPE": "an HTML page",
-    b"<html": "an HTML page",
-    b"\x7fELF": "a program",
+    b"%PDF": Sentence("found.pdf"),
+    b"PK\x03\x04": Sentence("found.zip"),
+    b"<!DOCTYPE": Sentence("found.html"),
+    b"<html": Sentence("found.html"),
+    b"\x7fELF": Sentence("found.program"),
 }
 CHUNK_PATIENCE_S = 60.0
 MAX_HEADER_BYTES = 16 * 1024  # of one part
@@ -81,7 +82,8 @@ async def receive(request: Request, folder: Path, limit_bytes: int) -> Received:
 def _boundary(request: Request, limit_bytes: int) -> bytes:
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
-        raise NotMedia(f"sent as {kind.decode(errors='replace') or 'nothing'}")
+        said = kind.decode(errors="replace") or Sentence("found.nothing")
+        raise NotMedia(Sentence("found.sent", kind=said))
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit_bytes + BESIDE_FILE_BYTES:
         raise UploadTooLarge(limit_bytes)
@@ -103,7 +105,7 @@ async def _received(
         return reader.result(upload_id)
     except MultipartParseError as error:
         shutil.rmtree(target, ignore_errors=True)
-        raise BadInput(f"The upload broke off or is not multipart/form-data: {error}.") from error
+        raise BadInput(Sentence("error.upload_broke_off", why=str(error))) from error
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -120,9 +122,7 @@ async def _patiently(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise BadInput(
-                f"The upload was silent for {CHUNK_PATIENCE_S:.0f} s and was given up; send it again."
-            ) from None
+            raise BadInput(Sentence("error.upload_silent", patience_s=CHUNK_PATIENCE_S)) from None
         yield chunk
 
 
@@ -201,10 +201,10 @@ class _Reader:
         if options.get(b"name") != b"file" or b"filename" not in options:
             return
         if self._found is not None:
-            raise BadInput("Send one file at a time; this upload has several parts named 'file'.")
+            raise BadInput(Sentence("error.upload_several"))
         kind = self._part.headers.get("content-type", "application/octet-stream").split(";")[0]
         if not kind.startswith(("video/", "audio/")) and kind not in OPAQUE:
-            raise NotMedia(f"declared as {kind}")
+            raise NotMedia(Sentence("found.declared", kind=kind))
         filename = safe_name(options[b"filename"].decode(errors="replace"))
         path = self._folder / filename
         self._found = Received(self._folder.name, filename, path)
@@ -232,9 +232,9 @@ class _Reader:
 
     def result(self, upload_id: str) -> Received:
         if self._found is None or not self._done:
-            raise BadInput("The upload has no part named 'file' with a filename, or it broke off.")
+            raise BadInput(Sentence("error.upload_without_file"))
         if self._found.bytes == 0:
-            raise BadInput(f"The uploaded file {self._found.filename} is empty.")
+            raise BadInput(Sentence("error.upload_empty", filename=self._found.filename))
         self._found.path.with_name(self._found.filename + ".part").replace(self._found.path)
         self._found.id = upload_id
         self._found.sha256 = self._digest.hexdigest()

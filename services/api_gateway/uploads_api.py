@@ -16,6 +16,7 @@ from services.api_gateway.schemas import DirectUpload, DirectUploadWish, UploadV
 from shared.admission.callers import Caller
 from shared.db.models import Upload
 from shared.errors import ActverseError
+from shared.messages import Sentence
 from shared.platform import Platform
 from shared.storage.content import content_type
 from shared.storage.port import Announced
@@ -124,9 +125,9 @@ def _media_type(declared: str) -> str:
     """`declared`, if a video or a sound may be sent as it."""
     kind = declared.split(";", maxsplit=1)[0].strip().lower()
     if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind):
-        raise NotMedia("declared as something that is no media type")
+        raise NotMedia(Sentence("found.no_media_type"))
     if not kind.startswith(("video/", "audio/")) and kind not in uploads.OPAQUE:
-        raise NotMedia(f"declared as {kind}")
+        raise NotMedia(Sentence("found.declared", kind=kind))
     return kind
 
 

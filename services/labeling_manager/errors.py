@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shared.errors import Conflict, Invalid, NotFound
+from shared.messages import Sentence
 
 
 class UnknownLabeler(Invalid):
@@ -59,11 +60,7 @@ class ToolNotConnected(Conflict):
     """The settings name no labeling tool of this kind."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "No Label Studio is connected. Start one with `make labelstudio`, or set "
-            "ACTVERSE_LABELING__LABEL_STUDIO_URL (http:// or https://) and "
-            "ACTVERSE_LABELING__LABEL_STUDIO_TOKEN."
-        )
+        super().__init__(Sentence("error.label_studio_not_connected"))
 
 
 class ToolTokenRefused(Conflict):
@@ -120,10 +117,7 @@ class CvatNotConnected(Conflict):
     """The settings name no CVAT, or no account of it."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "No CVAT is connected. Set ACTVERSE_LABELING__CVAT_URL (http:// or https://) and "
-            "ACTVERSE_LABELING__CVAT_TOKEN, or ..._CVAT_LOGIN (user:password)."
-        )
+        super().__init__(Sentence("error.cvat_not_connected"))
 
 
 class CvatAccountRefused(Conflict):
@@ -160,50 +154,35 @@ class NoDrafts(NotFound):
     """The built-in labeler was never given this labeling, or its task was removed."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(
-            f"The labeling of task {task_id} is gone from the built-in labeler, or was never there. "
-            "Retry the labeling step of the task."
-        )
+        super().__init__(Sentence("error.no_drafts", task_id=task_id))
 
 
 class LabelingEnded(Conflict):
     """Somebody draws although the labels were fetched already."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(
-            f"The labeling of task {task_id} is finished, and its labels are on their way to "
-            "training. Label more frames in a further round."
-        )
+        super().__init__(Sentence("error.labeling_ended", task_id=task_id))
 
 
 class FrameTaken(Conflict):
     """Somebody else has the frame open."""
 
     def __init__(self, frame: int) -> None:
-        super().__init__(
-            f"Somebody else has frame {frame} open. Take another; it is free a minute after the "
-            "last change."
-        )
+        super().__init__(Sentence("error.frame_taken", frame=frame))
 
 
 class FrameChanged(Conflict):
     """The frame is not what the change is based on."""
 
     def __init__(self, frame: int) -> None:
-        super().__init__(
-            f"Frame {frame} was changed by somebody else meanwhile. Look at the version that comes "
-            "with this answer (`frame`), then draw again."
-        )
+        super().__init__(Sentence("error.frame_changed", frame=frame))
 
 
 class LabeledElsewhere(Conflict):
     """The frames are in the hands of an outside tool; labels cannot be put into it."""
 
     def __init__(self, task_id: str, engine: str) -> None:
-        super().__init__(
-            f"The frames of task {task_id} are being labelled in {engine}. Import the labels there, "
-            "or here once that labeling is finished."
-        )
+        super().__init__(Sentence("error.labeled_elsewhere", task_id=task_id, engine=engine))
 
 
 class NothingMatched(Conflict):

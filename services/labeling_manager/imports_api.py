@@ -15,6 +15,7 @@ from services.labeling_manager import imports
 from services.labeling_manager.schemas import ImportView
 from shared.errors import BadInput, TooLarge
 from shared.labels.formats.table import FormatName
+from shared.messages import Sentence
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import file_body, responses
 
@@ -54,12 +55,12 @@ async def import_labels(
 async def _received(request: Request, folder: Path) -> Path:
     """The file of the form, on this machine under a harmless name."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise BadInput("Send the file as multipart/form-data, field 'file'.")
+        raise BadInput(Sentence("error.form_needed"))
     bounded = Request(request.scope, _bounded(request))
     async with bounded.form(max_files=1, max_fields=4) as form:
         found = form.get("file")
         if not isinstance(found, UploadFile):
-            raise BadInput("Send the file as multipart/form-data, field 'file'.")
+            raise BadInput(Sentence("error.form_needed"))
         ending = Path(found.filename or "").suffix.lower()
         path = folder / f"labels{ending if ending in {'.zip', '.json', '.xml', '.txt'} else ''}"
         with path.open("wb") as out:
@@ -76,7 +77,7 @@ def _bounded(request: Request):  # noqa: ANN202 - an ASGI receive
         message = await request.receive()
         received += len(message.get("body", b""))
         if received > MAX_IMPORT_BYTES + BESIDE_BYTES:
-            raise TooLarge(f"Labels may take {MAX_IMPORT_BYTES >> 30} GiB; leave the images out.")
+            raise TooLarge(Sentence("error.labels_too_large", limit_gib=MAX_IMPORT_BYTES >> 30))
         return message
 
     return receive

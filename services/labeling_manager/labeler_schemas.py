@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.messages import Sentence
+
 BoxRow = tuple[int, float, float, float, float]
 SuggestedRow = tuple[int, float, float, float, float, float]
 DraftState = Literal["labelled", "empty", "unseen", "skipped"]
@@ -99,7 +101,7 @@ class SaveWish(TabWish):
     @model_validator(mode="after")
     def _boxes_fit_the_state(self) -> Self:
         if self.state == "labelled" and not self.boxes:
-            raise ValueError("a labelled frame needs a box; say `empty` for one without animals")
+            raise ValueError(Sentence("value.labelled_without_box"))
         if self.state != "labelled" and self.boxes:
-            raise ValueError(f"a frame that is {self.state} has no boxes")
+            raise ValueError(Sentence("value.boxes_without_label", state=self.state))
         return self

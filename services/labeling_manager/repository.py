@@ -9,6 +9,7 @@ from services.labeling_manager.engines.port import LabelingStatus
 from shared.db.models import Labeling, Task, now
 from shared.errors import NotFound
 from shared.flow.states import ENDED
+from shared.messages import Sentence
 
 OPEN, DONE, CLOSED = "OPEN", "DONE", "CLOSED"
 
@@ -56,7 +57,7 @@ def labeling_of(session: Session, task_id: str) -> Labeling:
     """The labeling of a task."""
     labeling = session.get(Labeling, task_id)
     if labeling is None:
-        raise NotFound(f"Task {task_id} has no labeling yet; its frames are not ready.")
+        raise NotFound(Sentence("error.no_labeling", task_id=task_id))
     return labeling
 
 

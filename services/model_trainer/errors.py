@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.errors import Conflict, Invalid, NotFound
+from shared.messages import Sentence
 
 
 class DatasetTooSmall(Conflict):
@@ -69,19 +70,14 @@ class KeyReused(Invalid):
     """An Idempotency-Key came back with another request."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"Idempotency-Key {key!r} was used for a different request; use a new key for a new round."
-        )
+        super().__init__(Sentence("error.key_reused", key=key))
 
 
 class NoRounds(Invalid):
     """Rounds were asked of a task that cannot have any."""
 
     def __init__(self, task_id: str, pipeline: str) -> None:
-        super().__init__(
-            f"Task {task_id} ran the pipeline {pipeline!r}; further rounds belong to a task of the "
-            "pipeline 'vision', which POST /tasks/ starts."
-        )
+        super().__init__(Sentence("error.no_rounds", task_id=task_id, pipeline=pipeline))
 
 
 class RoundOneUnfinished(Conflict):
@@ -100,10 +96,11 @@ class RoundOpen(Conflict):
     """One round at a time: the next one starts from what this one gives."""
 
     def __init__(self, number: int, task_id: str, step: str | None) -> None:
-        where = f" at step {step}" if step else ""
+        given = {"number": number, "task_id": task_id}
         super().__init__(
-            f"Round {number} is still open{where} (task {task_id}). Finish it, or give it up with "
-            f"POST /tasks/{task_id}/cancel; what was labelled by then is kept."
+            Sentence("error.round_open_at", step=step, **given)
+            if step
+            else Sentence("error.round_open", **given)
         )
 
 

@@ -23,8 +23,8 @@ from shared.admission.callers import Caller, own_task
 from shared.admission.ownership import own_weights
 from shared.admission.pressure import Pressure
 from shared.db.models import Task
-from shared.errors import Invalid
 from shared.events.settings import TrainingSettings
+from shared.fields import Unfit
 from shared.flow import wishes
 from shared.flow.states import ENDED, State
 from shared.pipelines.learning import VISION_ROUND, RoundOptions
@@ -176,8 +176,7 @@ def options_of(
     try:
         return RoundOptions.model_validate(given)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise Invalid("; ".join(wrong)) from error
+        raise Unfit(error.errors()) from error
 
 
 def _training(first: dict[str, Any], wish: RoundWish) -> TrainingSettings:

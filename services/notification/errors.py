@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.errors import Conflict, Invalid, Retryable, TooManyRequests
+from shared.messages import Sentence
 
 
 class UnknownNotifier(Invalid):
@@ -36,9 +37,7 @@ class TooManyWebhooks(Conflict):
     """A user has as many webhooks as a user may have."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(
-            f"You have {most} webhooks, the most that are allowed. DELETE /webhooks/{{id}} removes one."
-        )
+        super().__init__(Sentence("error.too_many_webhooks", most=most))
 
 
 class Disabled(Conflict):
@@ -55,7 +54,7 @@ class NoAddresses(Conflict):
     """A test message was asked for by somebody without addresses."""
 
     def __init__(self) -> None:
-        super().__init__("You have no addresses yet; give some with PUT /notifications.")
+        super().__init__(Sentence("error.no_addresses"))
 
 
 class UnknownAddress(Invalid):
@@ -81,4 +80,4 @@ class BadCursor(Invalid):
     """A page was asked for by something that no page gave."""
 
     def __init__(self) -> None:
-        super().__init__("The cursor is not one of ours; pass `next` of the page before.")
+        super().__init__(Sentence("error.bad_cursor"))

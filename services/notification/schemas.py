@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.messages import Sentence
 from shared.pipelines import atlas
 
 MOMENT = "2026-03-01T12:00:00Z"
@@ -30,15 +31,15 @@ def known_events() -> set[str]:
 
 def _step(name: str) -> str:
     if name != ALL and name not in known_steps():
-        known = ", ".join(sorted(known_steps()))
-        raise ValueError(f"there is no step {name!r}; there are: {ALL}, {known}")
+        known = ", ".join([ALL, *sorted(known_steps())])
+        raise ValueError(Sentence("value.no_step", name=name, known=known))
     return name
 
 
 def _event(name: str) -> str:
     if name not in known_events():
         known = ", ".join(sorted(known_events()))
-        raise ValueError(f"there is no event {name!r}; there are: {known}")
+        raise ValueError(Sentence("value.no_event", name=name, known=known))
     return name
 
 
@@ -70,7 +71,7 @@ class AddressWish(BaseModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.url is None) == (self.id is None):
-            raise ValueError("give either url or id")
+            raise ValueError(Sentence("value.url_or_id"))
         return self
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import ApiKey, Task, User, now
 from shared.errors import Forbidden, NotFound, Unauthorised
+from shared.messages import Sentence
 from shared.net.secret_file import OWNER_ONLY, replace_secret
 from shared.platform import Platform
 
@@ -46,10 +47,7 @@ def _digest(key: str) -> str:
 def identify(platform: Platform, key: str | None) -> Caller:
     """Whose key it is; `Unauthorised` for none, an unknown or a revoked one."""
     if not key:
-        raise Unauthorised(
-            "This needs an API key: send it as 'Authorization: Bearer <key>'. "
-            "`make up` prints the first key."
-        )
+        raise Unauthorised(Sentence("error.key_needed"))
     with platform.reads() as session:
         user = session.scalar(
             select(User)
@@ -57,7 +55,7 @@ def identify(platform: Platform, key: str | None) -> Caller:
             .where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None))
         )
     if user is None:
-        raise Unauthorised("This API key is not known, or was revoked.")
+        raise Unauthorised(Sentence("error.key_unknown"))
     return Caller(user.id, user.name, user.role)
 
 
@@ -135,7 +133,7 @@ def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
     if user_id is None or user_id in {caller.user_id, caller.name}:
         return caller.user_id
     if not caller.is_admin:
-        raise Forbidden(f"Your key belongs to {caller.name!r}; it cannot act for {user_id!r}.")
+        raise Forbidden(Sentence("error.acting_for", caller=caller.name, user_id=user_id))
     known = session.get(User, user_id)
     return (known or user_named(session, user_id)).id
 
@@ -150,4 +148,4 @@ def own_task(session: Session, caller: Caller, task_id: str) -> Task:
 
 def no_task(task_id: str) -> NotFound:
     """What somebody hears of a task that is not there, and of one that is not theirs."""
-    return NotFound(f"There is no task {task_id}; GET /tasks/ lists yours.")
+    return NotFound(Sentence("error.no_task", task_id=task_id))

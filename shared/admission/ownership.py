@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from shared.admission.callers import Caller, own_task
 from shared.db.models import Model, Upload
 from shared.errors import BadInput, Invalid, NotFound
+from shared.messages import Sentence
 from shared.redaction import without_secrets
 from shared.storage.paths import checked_key, checked_prefix
 from shared.storage.port import Storage
@@ -31,9 +32,9 @@ def own_key(session: Session, caller: Caller, key: str) -> str:
     elif kind == "uploads":
         upload = session.get(Upload, owner)
         if upload is None or not (caller.is_admin or upload.user_id == caller.user_id):
-            raise NotFound(f"There is no upload {owner}.")
+            raise NotFound(Sentence("error.no_upload", upload_id=owner))
     elif kind != "files" or not (caller.is_admin or owner == caller.user_id):
-        raise NotFound(f"There is no file {key!r} of yours; keys look like videos/<task_id>/....")
+        raise NotFound(Sentence("error.no_file_of_yours", key=key))
     return key
 
 
@@ -42,10 +43,10 @@ def own_file(session: Session, storage: Storage, caller: Caller, key: str) -> st
     scheme, found, rest = key.partition("://")
     if found and scheme.lower() != UPLOAD:
         shown = without_secrets(key[:200])
-        raise BadInput(f"{shown!r} is not stored here; fetch it with POST /video/download first.")
+        raise BadInput(Sentence("error.not_stored_here", key=shown))
     key = f"uploads/{rest}" if found else key
     if not storage.exists(own_key(session, caller, checked_key(key))):
-        raise NotFound(f"Nothing is stored under {key!r}.")
+        raise NotFound(Sentence("error.nothing_stored", key=key))
     return key
 
 
@@ -56,16 +57,16 @@ def own_source(session: Session, storage: Storage, caller: Caller, file_path: st
         try:
             own_file(session, storage, caller, file_path)
         except BadInput as error:
-            raise BadInput(f"{error} Files of your own machine go to POST /uploads/.") from error
+            raise BadInput(Sentence("error.files_of_your_machine", why=error.args[0])) from error
         upload = file_path.removeprefix("uploads/")
         return file_path if upload == file_path else f"{UPLOAD}://{upload}"
     if scheme.lower() not in SCHEMES:
         known = ", ".join(f"{s}://" for s in SCHEMES)
-        raise BadInput(f"Videos cannot be fetched from {scheme[:20]}://; use one of {known}.")
+        raise BadInput(Sentence("error.unknown_scheme", scheme=scheme[:20], known=known))
     if scheme.lower() == UPLOAD:
         own_file(session, storage, caller, f"uploads/{rest}")
     elif not rest.split("/", 1)[0]:
-        raise BadInput(f"{without_secrets(file_path)!r} names no host.")
+        raise BadInput(Sentence("error.no_host", url=without_secrets(file_path)))
     return file_path
 
 
@@ -81,10 +82,7 @@ def own_weights(session: Session, caller: Caller, name: str) -> str:
         found = session.scalar(query)
     mine = found is not None and (caller.is_admin or found.user_id == caller.user_id)
     if name != "global" and not mine:
-        raise Invalid(
-            f"weights: there is no registered model {name!r} of yours; write 'global', or "
-            "'<model>/<version>' as GET /models lists them."
-        )
+        raise Invalid(Sentence("error.no_weights", name=name))
     return name
 
 
@@ -92,5 +90,5 @@ def own_target(user_id: str, path: str) -> str:
     """The key below the user's `files/` that a relative `path` names."""
     root = f"files/{user_id}/"
     if path.startswith("/"):
-        raise BadInput(f"{path!r} is absolute; name a path below your own files/.")
+        raise BadInput(Sentence("error.absolute_path", path=path))
     return checked_key(path if path.startswith(root) else root + path)

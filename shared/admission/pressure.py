@@ -18,6 +18,7 @@ from sqlalchemy import select
 from shared.db.models import TaskEvent, now
 from shared.errors import TooManyRequests
 from shared.flow.states import ENDED
+from shared.messages import Sentence
 from shared.pipelines import atlas
 from shared.platform import Platform
 
@@ -38,12 +39,13 @@ class Busy(TooManyRequests):
     """Too much waits already."""
 
     def __init__(self, where: str, waiting: int, most: int, retry_after_s: float) -> None:
-        what = f"for {where}" if where else "in the whole mesh"
-        super().__init__(
-            f"{waiting} pieces of work wait {what}, more than the limit of {most}; nothing was "
-            f"accepted. Send this again in {math.ceil(retry_after_s)} s.",
-            retry_after_s=retry_after_s,
+        given = {"waiting": waiting, "most": most, "retry_s": math.ceil(retry_after_s)}
+        said = (
+            Sentence("error.busy_service", where=where, **given)
+            if where
+            else Sentence("error.busy_mesh", **given)
         )
+        super().__init__(said, retry_after_s=retry_after_s)
 
 
 class Pressure:

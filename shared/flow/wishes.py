@@ -21,6 +21,7 @@ from shared.events import lifecycle
 from shared.flow.ledger import latest_runs, move, note, request
 from shared.flow.statements import RUN, TASK
 from shared.flow.states import ENDED, State
+from shared.messages import Sentence
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Options, Pipeline, Step
 from shared.telemetry.table import TASKS_ENDED, TASKS_SUBMITTED
@@ -128,7 +129,8 @@ def _in_text(value: str | float) -> ColumnElement[Any]:
 def cancel(session: Session, bus: EventBus, task: Task) -> list[StepRun]:
     """Cancel a task; returns the runs whose Celery tasks should be revoked."""
     if task.state in ENDED:
-        raise Conflict(f"Task {task.id} is already {task.state.lower()}; nothing to cancel.")
+        given = {"task_id": task.id, "state": task.state.lower()}
+        raise Conflict(Sentence("error.nothing_to_cancel", **given))
     task.state = State.CANCELLED
     task.cancel_requested_at = task.finished_at = now()
     active = []
@@ -169,21 +171,21 @@ def reopen(session: Session, task: Task, step_name: str | None) -> StepRun:
     """A new attempt at a step and at everything after it, which waits for its request event."""
     runs = latest_runs(session, task.id)
     if task.state not in ENDED:
-        raise Conflict(
-            f"Task {task.id} is {task.state.lower()}; cancel it first, or wait for its end."
-        )
+        given = {"task_id": task.id, "state": task.state.lower()}
+        raise Conflict(Sentence("error.retry_while_open", **given))
     if any(run.state == State.RUNNING for run in runs):
-        raise Conflict(f"A step of task {task.id} is still stopping; try again in a moment.")
+        raise Conflict(Sentence("error.still_stopping", task_id=task.id))
     steps = atlas.PIPELINES[task.pipeline].steps
     chosen = step_name or next((r.name for r in runs if r.state != State.SUCCEEDED), None)
     names = [s.name for s in steps]
     if chosen is None:
-        raise Conflict(f"Task {task.id} has succeeded; name the step that should run again.")
+        raise Conflict(Sentence("error.name_the_step", task_id=task.id))
     if chosen not in names:
-        raise NotFound(f"Task {task.id} has no step {chosen!r}; its steps: {', '.join(names)}.")
+        given = {"task_id": task.id, "step": chosen, "known": ", ".join(names)}
+        raise NotFound(Sentence("error.no_step", **given))
     again = steps[names.index(chosen) :]
     if any(run.state != State.SUCCEEDED for run in runs[: names.index(chosen)]):
-        raise Conflict(f"Step {chosen} cannot run before the steps that lead to it.")
+        raise Conflict(Sentence("error.step_too_early", step=chosen))
     more = _runs(again, len(steps) - len(again), attempt=max(r.attempt for r in runs) + 1)
     Direct(session.connection()).run(Prepared(more), task=task.id)
     task.state = State.QUEUED

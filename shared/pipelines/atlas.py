@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.errors import BadInput
 from shared.events import lifecycle
 from shared.events.base import DomainEvent
+from shared.messages import Sentence
 from shared.pipelines.dsl import Pipeline, Reaction, Step
 from shared.pipelines.learning import VISION_ROUND
 from shared.pipelines.vision import VISION
@@ -33,7 +34,7 @@ REACTIONS: tuple[Reaction, ...] = (Reaction("notification", on=facts(), run="del
 def pipeline(name: str) -> Pipeline:
     """The pipeline called `name`; `BadInput` lists the known ones."""
     if name not in PIPELINES:
-        raise BadInput(f"There is no pipeline {name!r}; there are: {', '.join(PIPELINES)}.")
+        raise BadInput(Sentence("error.no_pipeline", name=name, known=", ".join(PIPELINES)))
     return PIPELINES[name]
 
 

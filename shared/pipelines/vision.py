@@ -10,6 +10,7 @@ from shared.events import learning as rounds
 from shared.events import vision as e
 from shared.events.learning_settings import PromotionSettings
 from shared.events.settings import AnalysisSettings, TrainingSettings
+from shared.messages import Sentence
 from shared.pipelines.dsl import Options, Pipeline, Step, Work, parallel
 
 Labeler = Literal["builtin", "folder", "auto", "label_studio", "cvat"]
@@ -22,9 +23,9 @@ def _distinct(names: list[str]) -> list[str]:
     names = [name.strip() for name in names]
     for number, name in enumerate(names):
         if not name or not name.isprintable():
-            raise ValueError(f"class {number + 1} needs a readable name")
+            raise ValueError(Sentence("value.class_unreadable", number=number + 1))
         if name in names[:number]:
-            raise ValueError(f"{name!r} is there twice")
+            raise ValueError(Sentence("value.twice", name=name))
     return names
 
 
@@ -69,17 +70,16 @@ class VisionOptions(TeachingOptions):
         known = {"all", *(step.name for step in VISION.steps)}
         unknown = sorted(set(self.notify.steps) - known)
         if unknown:
-            raise ValueError(f"notify.steps: no step {unknown[0]!r}; there are {sorted(known)}")
+            given = {"name": unknown[0], "known": ", ".join(sorted(known))}
+            raise ValueError(Sentence("value.no_step", **given))
         return self
 
     @model_validator(mode="after")
     def _enough_frames(self) -> Self:
         wanted = self.training.min_images
         if "min_images" in self.training.model_fields_set and wanted > self.num_frames:
-            raise ValueError(
-                f"training.min_images is {wanted}, but only num_frames = {self.num_frames} frames "
-                "are labelled; no training could begin. Lower the one or raise the other."
-            )
+            given = {"wanted": wanted, "frames": self.num_frames}
+            raise ValueError(Sentence("value.too_few_frames", **given))
         return self
 
 

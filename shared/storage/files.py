@@ -10,6 +10,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import BadInput, NotFound
+from shared.messages import Sentence
 from shared.settings import Settings
 from shared.storage.content import content_type, digest
 from shared.storage.disk import (
@@ -143,9 +144,7 @@ class FileStorage:
     def _existing(self, key: str) -> Path:
         path = under(self.root, checked_key(key))
         if not path.is_file():
-            raise NotFound(
-                f"Nothing is stored under {key!r}. The step that makes it has not run, or it was deleted."
-            )
+            raise NotFound(Sentence("error.not_made_yet", key=key))
         return path
 
 

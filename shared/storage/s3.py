@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from boto3.s3.transfer import TransferConfig
 
 from shared.errors import BadInput, NotFound, Unavailable
+from shared.messages import Sentence
 from shared.settings import Settings, revealed
 from shared.storage.cache import Cache
 from shared.storage.content import CHUNK_BYTES, content_type, digest
@@ -289,9 +290,7 @@ class S3Storage:
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
     def _missing(self, key: str) -> NotFound:
-        return NotFound(
-            f"Nothing is stored under {key!r}. The step that makes it has not run, or it was deleted."
-        )
+        return NotFound(Sentence("error.not_made_yet", key=key))
 
 
 def _sha(head: Any) -> str:

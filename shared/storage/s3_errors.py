@@ -14,6 +14,7 @@ from botocore.exceptions import (
 )
 
 from shared.errors import ActverseError, NotFound, OutOfSpace, Terminal, Unavailable
+from shared.messages import Sentence
 
 FULL = {
     "InsufficientStorage",
@@ -45,9 +46,8 @@ def answers(where: str) -> Iterator[None]:
             raise _refused(where, cause) from error
         raise Unavailable(f"The storage {where} did not take the file: {error}") from error
     except BotoCoreError as error:  # no route, refused, time-out, broken in the middle
-        raise Unavailable(
-            f"The storage {where} does not answer ({type(error).__name__})."
-        ) from error
+        given = {"where": where, "why": type(error).__name__}
+        raise Unavailable(Sentence("error.storage_away", **given)) from error
 
 
 def _refused(where: str, error: ClientError) -> ActverseError:
@@ -64,7 +64,7 @@ def _refused(where: str, error: ClientError) -> ActverseError:
             f"The storage {where} is full ({code}). Free some space, then retry the step; nothing finished is lost."
         )
     if code in BUSY or status >= HTTP_SERVER_ERROR:
-        return Unavailable(f"The storage {where} cannot answer now ({code or status}).")
+        return Unavailable(Sentence("error.storage_busy", where=where, why=code or status))
     return Terminal(
         f"The storage {where} refused the request ({code or status}): "
         f"{error.response.get('Error', {}).get('Message', '')}. Check the keys and their rights."

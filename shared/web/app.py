@@ -24,7 +24,8 @@ results. Every request needs an API key: `Authorization: Bearer <key>`.
 Only `/health/ready` and this documentation need none.
 
 Long work answers `202` with a `task_id`; `Prefer: wait=N` on the step endpoints waits up to N
-seconds for the result. Errors are problem details (RFC 9457).
+seconds for the result. Errors are problem details (RFC 9457), in English or, with
+`Accept-Language: ko`, in Korean.
 """
 
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
+from shared.messages import Sentence
 from shared.platform import Platform
 from shared.web.access import key_of
 from shared.web.observed import scrapes
@@ -26,7 +27,7 @@ OPEN_PAGES = "/ui"
 """The console: its files hold nothing of anybody, and its page asks for the key."""
 MAX_BODY_BYTES = 1024 * 1024
 """Longest body that is not a multipart upload; those have a limit of their own."""
-TOO_LONG = f"A body of JSON may have {MAX_BODY_BYTES // 1024} kB; send files to POST /uploads/."
+TOO_LONG = Sentence("error.body_too_long", limit_kb=MAX_BODY_BYTES // 1024)
 
 
 class Gate:

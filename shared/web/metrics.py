@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from shared.admission.callers import Caller
 from shared.errors import Forbidden
 from shared.flow.state_figures import StateFigures
+from shared.messages import Sentence
 from shared.platform import Platform
 from shared.telemetry import exporter
 from shared.web.access import InPlatform
@@ -31,7 +32,7 @@ def metrics(request: Request, platform: InPlatform) -> Response:
     """
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is not None and not caller.is_admin:
-        raise Forbidden("The figures of the whole mesh are for admins, or for metrics.token.")
+        raise Forbidden(Sentence("error.figures_for_admins"))
     return Response(
         exporter.present().text(_states(request.app, platform)), headers={"Content-Type": TEXT}
     )

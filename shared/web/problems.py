@@ -1,4 +1,8 @@
-"""One error shape for every endpoint: problem details (RFC 9457)."""
+"""One error shape for every endpoint: problem details (RFC 9457), in the language of the caller.
+
+The title always is; `detail` is where the error was raised with a `Sentence` of the table, else it stays
+English and `Content-Language` names both. Programs test `code`, which is the same in every language.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,9 @@ from shared.errors import (
     Unavailable,
     explained,
 )
+from shared.fields import Unfit
+from shared.messages import DEFAULT, MESSAGES, Sentence, say, spoken
+from shared.web.language import language_of, spoken_in
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -57,15 +64,22 @@ class Problem(BaseModel):
 def answer(request: Request, error: ActverseError, **more: Any) -> JSONResponse:
     """`error` as a response; `more` are further members of the problem."""
     status = int(error.status)
+    language = language_of(request)
+    detail = error.told(language)
+    if isinstance(error, Unfit):
+        more["errors"] = [
+            {"where": each.where, "what": spoken(each.what, language)} for each in error.found
+        ]
     problem = Problem(
-        title=HTTPStatus(status).phrase,
+        title=title(status, language),
         status=status,
-        detail=str(error).encode(errors="backslashreplace").decode(),  # half a character of theirs
+        detail=detail.encode(errors="backslashreplace").decode(),  # half a character of theirs
         code=error.code,
         instance=request.url.path,
         **more,
     )
-    headers: dict[str, str] = {}
+    whole = language == DEFAULT or detail != str(error)
+    headers = dict(spoken_in(language) if whole else spoken_in(language, DEFAULT))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="actverse"'
     if status in LATER:
@@ -79,6 +93,12 @@ def answer(request: Request, error: ActverseError, **more: Any) -> JSONResponse:
         media_type=MEDIA_TYPE,
         headers=headers,
     )
+
+
+def title(status: int, language: str = DEFAULT) -> str:
+    """The name of an HTTP status for people; the standard's own where the table has no other."""
+    key = f"title.{status}"
+    return say(key, language) if key in MESSAGES else HTTPStatus(status).phrase
 
 
 def install(app: FastAPI) -> None:
@@ -124,22 +144,16 @@ def told(request: Request, error: Exception) -> ActverseError:
     if isinstance(error, OperationalError):
         log.warning("web.database.away", error=str(error.orig))
         if any(words in str(error.orig) for words in NO_ROOM):
-            return OutOfSpace(
-                "The disk of the database is full, so nothing new is taken; what runs is not lost. "
-                "Free some space, then send this again."
-            )
-        return Unavailable("The database does not answer; try again in a moment.")
+            return OutOfSpace(Sentence("error.database_full"))
+        return Unavailable(Sentence("error.database_away"))
     if isinstance(
         error, DataError
     ):  # PostgreSQL's; whatever SQLite does not take is bounded before
         log.warning("web.database.refused", error=str(error.orig))
-        return Invalid(
-            "The database cannot hold a value of this request: a text with a zero character, or a "
-            "number that is too large. Send it again without."
-        )
+        return Invalid(Sentence("error.database_refused"))
     if isinstance(error, BrokerError):
         log.warning("web.broker.away", error=str(error))
-        return Unavailable("The broker does not answer; try again in a moment.")
+        return Unavailable(Sentence("error.broker_away"))
     log.error("web.request.broke", path=request.url.path, exc_info=error)
     known = explained(error)
     return known if isinstance(known, OutOfSpace) else Internal()
@@ -147,28 +161,24 @@ def told(request: Request, error: Exception) -> ActverseError:
 
 def _unfit(request: Request, error: RequestValidationError) -> JSONResponse:
     """400 for a body that is no JSON, 422 for fields that do not fit; values are not repeated."""
-    found = [
-        {"where": ".".join(str(p) for p in e["loc"]), "what": e["msg"]} for e in error.errors()
-    ]
-    if any(e["type"] == "json_invalid" for e in error.errors()):
-        return answer(request, BadInput("The body is not JSON; see /docs for what is expected."))
-    told = Invalid("; ".join(f"{e['where']}: {e['what']}" for e in found))
-    return answer(request, told, errors=found)
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return answer(request, BadInput(Sentence("error.not_json")))
+    return answer(request, Unfit(found))
 
 
 class Framework(ActverseError):
     """An error that the web framework raised by itself: unknown path, wrong method, broken body."""
 
     def __init__(self, request: Request, error: HTTPException) -> None:
-        told = str(error.detail)
+        told: str = error.detail
         if error.status_code == HTTPStatus.NOT_FOUND:
-            told = f"There is no {request.url.path} here; /docs lists what there is."
+            told = Sentence("error.no_path", path=request.url.path)
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {"Allow": _allowed(request)}
-            told = (
-                f"{request.url.path} does not take {request.method}; it takes {headers['Allow']}."
-            )
+            given = {"path": request.url.path, "method": request.method}
+            told = Sentence("error.wrong_method", **given, allowed=headers["Allow"])
         super().__init__(told)
         self.status = error.status_code  # type: ignore[misc]
         self.headers: Mapping[str, str] = headers
@@ -192,4 +202,4 @@ class Internal(ActverseError):
     """Something that should not happen; the log has the details, the answer has none."""
 
     def __init__(self) -> None:
-        super().__init__("An unexpected error; the log of the gateway has the details.")
+        super().__init__(Sentence("error.unexpected"))

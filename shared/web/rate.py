@@ -18,6 +18,7 @@ import structlog
 
 from shared.admission.callers import Caller, identify
 from shared.errors import BadInput, TooManyRequests, Unauthorised
+from shared.messages import Sentence
 from shared.platform import Platform
 from shared.settings import Settings
 
@@ -146,8 +147,7 @@ class TooOften(TooManyRequests):
 
     def __init__(self, per_minute: int, wait_s: float) -> None:
         super().__init__(
-            f"More than {per_minute} requests a minute, the limit of one user here. Come back in "
-            f"{wait_s:.1f} s; GET /status/{{id}}/events tells of changes without asking.",
+            Sentence("error.too_often", per_minute=per_minute, wait_s=wait_s),
             retry_after_s=wait_s,
         )
 
@@ -156,10 +156,7 @@ class TooManyWrongKeys(TooManyRequests):
     """Somebody seems to guess."""
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(
-            f"Too many wrong API keys came from your address. Come back in {wait_s:.1f} s.",
-            retry_after_s=wait_s,
-        )
+        super().__init__(Sentence("error.too_many_wrong_keys", wait_s=wait_s), retry_after_s=wait_s)
 
 
 class Limits:

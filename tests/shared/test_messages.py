@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from string import Formatter
 
 import pytest
 
-from shared.messages import LANGUAGES, MESSAGES, say, step_title
+from shared.messages import LANGUAGES, MESSAGES, Sentence, say, spoken, step_title
 from shared.pipelines.atlas import PIPELINES
+from shared.sentences.doors import DOORS
+from shared.sentences.fields import FIELDS
+from shared.sentences.work import WORK
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -49,3 +54,20 @@ def test_mistakes_in_our_own_code_are_loud():
         say("notice.no_such_news.title")
     with pytest.raises(KeyError):
         say("notice.task_cancelled.title")
+
+
+def test_no_key_is_given_twice():
+    keys = [*DOORS, *WORK, *FIELDS]
+    assert len(keys) == len(set(keys))
+    assert not {key for key in keys if key.startswith(("step.", "notice.", "news."))}
+
+
+def test_a_sentence_is_a_string_that_other_languages_can_be_had_of():
+    sentence = Sentence("error.no_upload", upload_id="{7}")
+    assert sentence == "There is no upload {7} of yours."
+    assert json.loads(json.dumps([sentence])) == [str(sentence)]
+    assert spoken(pickle.loads(pickle.dumps(sentence)), "ko") == "내 업로드 중에 없습니다: {7}."
+    assert spoken(sentence, "fr") == sentence
+    assert spoken("a text", "ko") == "a text"
+    with pytest.raises(KeyError):
+        Sentence("error.no_upload")
