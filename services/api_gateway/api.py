@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import (
@@ -45,6 +45,7 @@ from shared.pipelines import atlas, render
 from shared.platform import Platform
 from shared.web import metrics
 from shared.web.access import InCaller, InPlatform, InPressure
+from shared.web.files import SentFile
 from shared.web.openapi import responses
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
@@ -155,9 +156,9 @@ def retry_task(
 @router.get(
     "/tasks/{task_id}/outputs/{name:path}",
     tags=["tasks"],
-    response_class=FileResponse,
+    response_class=SentFile,
     responses={
-        **responses(404),
+        **responses(400, 404, 416),
         200: {"description": "The file", "content": {"application/octet-stream": {}}},
         206: {"description": "The asked range of the file"},
         307: {"description": "Where the storage itself serves it"},
@@ -173,7 +174,7 @@ def fetch_output(platform: InPlatform, caller: InCaller, task_id: str, name: str
     link = platform.storage.link(found.key)
     if link is not None:
         return RedirectResponse(link, status_code=307)
-    return FileResponse(
+    return SentFile(
         platform.storage.fetch(found.key),
         media_type=found.content_type,
         headers={"ETag": f'"{found.sha256}"'},

@@ -8,7 +8,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 
 from shared.errors import NotFound
 from shared.messages import Sentence
@@ -17,6 +16,7 @@ from shared.platform import Platform
 from shared.settings import revealed
 from shared.storage.content import content_type
 from shared.web.access import InPlatform
+from shared.web.files import SentFile
 from shared.web.openapi import responses
 
 CACHED_S = 3600  # a frame never changes under its address
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/frames", tags=["labeling"])
 @router.head("/{signature}/{rest:path}", include_in_schema=False)
 @router.get(
     "/{signature}/{rest:path}",
-    response_class=FileResponse,
+    response_class=SentFile,
     responses={
         **responses(403, 404),
         200: {"description": "The image", "content": {"image/jpeg": {}}},
@@ -48,7 +48,7 @@ def signed_frame(request: Request, platform: InPlatform, signature: str, rest: s
     if origin is not None and origin in _origins(platform):
         headers["Access-Control-Allow-Origin"] = origin
     file = platform.storage.fetch(key)
-    return FileResponse(file, media_type=content_type(file.name), headers=headers)
+    return SentFile(file, media_type=content_type(file.name), headers=headers)
 
 
 def _origins(platform: Platform) -> set[str]:

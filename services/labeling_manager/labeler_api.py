@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from services.labeling_manager import drafts, repository
@@ -28,6 +27,7 @@ from shared.db.learning_models import LabelDraft
 from shared.labels.boxes import Box
 from shared.platform import Platform
 from shared.web.access import InCaller, InPlatform
+from shared.web.files import SentFile
 from shared.web.openapi import responses
 from shared.web.problems import answer
 
@@ -131,7 +131,7 @@ def save_frame(
 
 @router.get(
     "/{task_id}/frames/{frame}/image",
-    response_class=FileResponse,
+    response_class=SentFile,
     responses={
         **responses(404),
         200: {"description": "The image", "content": {"image/jpeg": {}}},
@@ -154,7 +154,7 @@ def image(
     }
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return FileResponse(path, headers=headers)
+    return SentFile(path, headers=headers)
 
 
 @router.post("/{task_id}/finish", status_code=202, responses=responses(404, 409))

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shared.web.gate import OPEN
-from shared.web.problems import MEDIA_TYPE, Problem
+from shared.web.problems import MEDIA_TYPE, Problem, title
 
 PROBLEM = "#/components/schemas/Problem"
 SAID = {
@@ -20,6 +20,10 @@ SAID = {
     409: ("Conflict", "Task 7f0c is already succeeded; nothing to cancel."),
     413: ("UploadTooLarge", "The file is larger than 8192 MB, the limit here."),
     415: ("NotMedia", "The upload is a PDF document; send one media file."),
+    416: (
+        "RangeNotSatisfiable",
+        "The range 'bytes=900-' lies outside the file, which has 800 bytes.",
+    ),
     422: ("Invalid", "body.num_frames: Input should be greater than or equal to 1"),
     429: ("TooManyRequests", "More requests than one user may make; come back in 2 s."),
     500: ("Internal", "An unexpected error; the log of the gateway has the details."),
@@ -49,17 +53,17 @@ def file_body(example: str) -> dict[str, Any]:
 
 def _problem(status: int) -> dict[str, Any]:
     code, detail = SAID[status]
-    title = HTTPStatus(status).phrase
+    phrase = title(status)
     example = {
         "type": "about:blank",
-        "title": title,
+        "title": phrase,
         "status": status,
         "detail": detail,
         "code": code,
         "instance": "/tasks/",
     }
     return {
-        "description": title,
+        "description": phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}, "example": example}},
     }
 

@@ -79,9 +79,33 @@ def test_a_range_of_another_file_gives_the_whole(ann, output) -> None:
 
 
 def test_a_range_beyond_the_end_is_refused(ann, output) -> None:
-    answer = ann.get(output, headers={"Range": f"bytes={len(CONTENT)}-"})
+    asked = f"bytes={len(CONTENT)}-"
+    answer = ann.get(output, headers={"Range": asked})
     assert answer.status_code == 416
-    assert answer.headers["content-range"].endswith(f"/{len(CONTENT)}")
+    assert answer.headers["content-range"] == f"bytes */{len(CONTENT)}"
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (416, "RangeNotSatisfiable")
+    assert asked in problem["detail"]
+    assert f"{len(CONTENT)} bytes" in problem["detail"]
+    assert problem["instance"] == output
+    korean = ann.get(output, headers={"Range": asked, "Accept-Language": "ko"})
+    assert korean.json()["title"] == "제공할 수 없는 범위"
+    assert korean.headers["content-language"] == "ko"
+    assert ann.head(output, headers={"Range": asked}).headers["content-range"] == (
+        f"bytes */{len(CONTENT)}"
+    )
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=a-b", "lines=1-2", "bytes=9-1", "b" * 5000], ids=lambda asked: asked[:9]
+)
+def test_a_range_that_nobody_can_read_is_refused(ann, output, asked) -> None:
+    answer = ann.get(output, headers={"Range": asked})
+    assert answer.status_code == answer.json()["status"] == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "bytes=0-1023" in answer.json()["detail"]
+    assert len(answer.content) < 600
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import httpx
 import pytest
 from fastapi import APIRouter, Request
@@ -11,6 +13,8 @@ from shared.errors import Conflict, NotFound
 from shared.fields import Unfit
 from shared.messages import MESSAGES, Sentence, spoken
 from shared.web.language import language_of, spoken_in
+from shared.web.openapi import SAID
+from shared.web.problems import title
 from tests.shared.web.door import VIDEO_URL, Door
 
 KOREAN = {"Accept-Language": "ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7"}
@@ -204,9 +208,5 @@ def test_an_error_that_the_table_does_not_have_keeps_its_own_words() -> None:
 
 
 def test_every_status_of_ours_has_a_title_in_the_table() -> None:
-    from http import HTTPStatus
-
-    from shared.web.openapi import SAID
-
-    for status in (*SAID, 405, 416):
-        assert MESSAGES[f"title.{status}"]["en"] == HTTPStatus(status).phrase
+    for status in (*SAID, HTTPStatus.METHOD_NOT_ALLOWED):
+        assert title(status) == MESSAGES[f"title.{int(status)}"]["en"] == HTTPStatus(status).phrase
