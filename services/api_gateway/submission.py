@@ -14,6 +14,7 @@ from services.api_gateway import repository
 from services.api_gateway.errors import NotSubmittable
 from services.api_gateway.schemas import NewTask
 from shared.admission.callers import Caller, acting_for
+from shared.admission.labelers import connected_labeler
 from shared.admission.ownership import own_source, own_target, own_weights
 from shared.admission.pressure import Pressure
 from shared.fields import Unfit
@@ -48,6 +49,8 @@ def _submit_once(
     with platform.sessions.begin() as session:
         user_id = acting_for(session, caller, wish.user_id)
         options = _checked(session, platform.storage, caller, pipeline, wish, user_id)
+        if (labeler := getattr(options, "labeler", None)) is not None:
+            connected_labeler(platform.settings.labeling, labeler)
         known = repository.known_request(session, user_id, key, request)
     if known is not None:
         return known.id

@@ -13,6 +13,7 @@ from services.labeling_manager import (
 )
 from services.labeling_manager.schemas import LabelingView, LabelingWish
 from shared.admission.callers import own_task
+from shared.admission.labelers import connected_labeler
 from shared.admission.ownership import own_key
 from shared.errors import NotFound
 from shared.pipelines.vision_steps import LabelingOptions
@@ -38,7 +39,8 @@ async def request_labeling(runner: InRunner, wish: LabelingWish) -> Response:
             own_task(session, runner.caller, wish.task_id)
     if not runner.platform.storage.exists(f"{key}/frames.json"):
         raise NotFound(f"{key} has no frames.json; take frames with POST /video/extract-frames.")
-    options = LabelingOptions(frame_path=key, labeler=wish.labeler, classes=wish.classes)
+    labeler = connected_labeler(runner.platform.settings.labeling, wish.labeler)
+    options = LabelingOptions(frame_path=key, labeler=labeler, classes=wish.classes)
     return await runner.run("labeling", options, done=Done, user_id=wish.user_id)
 
 

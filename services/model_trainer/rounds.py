@@ -20,6 +20,7 @@ from services.model_trainer.errors import NoRounds, RoundOneUnfinished, RoundOpe
 from services.model_trainer.round_schemas import RoundWish
 from services.model_trainer.rounds_repository import CURRENT, Known
 from shared.admission.callers import Caller, own_task
+from shared.admission.labelers import connected_labeler
 from shared.admission.ownership import own_weights
 from shared.admission.pressure import Pressure
 from shared.db.models import Task
@@ -30,6 +31,7 @@ from shared.flow.states import ENDED, State
 from shared.pipelines.learning import VISION_ROUND, RoundOptions
 from shared.pipelines.vision import VISION
 from shared.platform import Platform
+from shared.setting_groups.teaching import LabelingSettings
 from shared.storage.port import Storage
 
 FROZEN = "frozen.json"  # of train_log/<root>: the frames that judge, which no round may teach
@@ -46,7 +48,7 @@ def submit(
 ) -> str:
     """The id of the round's task: a new one, or that of an earlier request with the same key."""
     with platform.reads() as session:
-        own_root(session, caller, task_id, wish)
+        own_root(session, caller, task_id, wish, platform.settings.labeling)
     pressure.admit(VISION_ROUND.steps[0].service)
     try:
         return _submit_once(platform, caller, task_id, wish, key)
@@ -67,14 +69,20 @@ def _submit_once(
         return known or begin(platform, session, root, wish, key=key, request_sha256=request)
 
 
-def own_root(session: Session, caller: Caller, task_id: str, wish: RoundWish) -> Task:
+def own_root(
+    session: Session, caller: Caller, task_id: str, wish: RoundWish, labeling: LabelingSettings
+) -> Task:
     """The task that the rounds begin with, if the weights that `wish` names are the caller's too.
 
+    Raises `LabelerNotConnected` for a tool that `labeling` does not have, be it that of round one.
     Triggers begin their rounds without a caller: whoever sets one is asked at once.
     """
     root = root_of(session, caller, task_id)
     if wish.training.start is not None:
         own_weights(session, caller, wish.training.start)
+    labeler = wish.labeler or root.context.get("labeler")
+    if labeler is not None:
+        connected_labeler(labeling, labeler)
     return root
 
 

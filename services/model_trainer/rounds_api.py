@@ -55,7 +55,9 @@ def set_triggers(
 ) -> TriggersView:
     """Say when a further round begins by itself; answers what would happen now."""
     with platform.sessions.begin() as session:
-        triggers.remember(session, rounds.own_root(session, caller, task_id, wish.round), wish)
+        labeling = platform.settings.labeling
+        root = rounds.own_root(session, caller, task_id, wish.round, labeling)
+        triggers.remember(session, root, wish)
     return triggers.told(platform, caller, task_id)
 
 

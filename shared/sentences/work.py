@@ -114,6 +114,12 @@ WORK = {
         "ko": "연결된 CVAT이 없습니다. 다음 설정을 지정하세요: ACTVERSE_LABELING__CVAT_URL (http:// 또는 "
         "https://), ACTVERSE_LABELING__CVAT_TOKEN 또는 ..._CVAT_LOGIN (user:password).",
     },
+    "error.labeler_not_connected": {
+        "en": "labeler: {labeler!r} cannot be used here. {why} The labelers 'builtin', 'folder' and "
+        "'auto' need nothing else.",
+        "ko": "labeler: 여기서는 사용할 수 없습니다: {labeler!r}. {why} 다음 라벨러는 바로 쓸 수 있습니다: "
+        "'builtin', 'folder', 'auto'.",
+    },
     "error.no_labeling": {
         "en": "Task {task_id} has no labeling yet; its frames are not ready.",
         "ko": "아직 라벨링이 시작되지 않은 작업입니다: {task_id}. 프레임이 준비되지 않았습니다.",

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from services.labeling_manager.errors import CvatAccountRefused, CvatNotConnected, CvatRefuses
+from shared.admission.labelers import has_cvat
 from shared.errors import NotFound, Unavailable
 from shared.setting_groups.teaching import LabelingSettings
 from shared.settings import revealed
@@ -59,12 +60,10 @@ class Cvat:
     @classmethod
     def of(cls, settings: LabelingSettings) -> Self:
         """The one that the operator has connected. Raises `CvatNotConnected`."""
-        auth: httpx.Auth | str | None = revealed(settings.cvat_token) or None
-        user, _, password = (revealed(settings.cvat_login) or "").partition(":")
-        if auth is None and user and password:
-            auth = httpx.BasicAuth(user, password)
-        if auth is None or urlsplit(settings.cvat_url).scheme not in {"http", "https"}:
+        if not has_cvat(settings):
             raise CvatNotConnected
+        user, _, password = (revealed(settings.cvat_login) or "").partition(":")
+        auth: httpx.Auth | str = revealed(settings.cvat_token) or httpx.BasicAuth(user, password)
         return cls(settings.cvat_url, auth, settings.cvat_organisation)
 
     def __enter__(self) -> Self:

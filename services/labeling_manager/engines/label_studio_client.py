@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
 from services.labeling_manager.errors import ToolNotConnected, ToolRefuses, ToolTokenRefused
+from shared.admission.labelers import has_label_studio
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.setting_groups.teaching import LabelingSettings
 from shared.settings import revealed
@@ -54,13 +54,9 @@ class LabelStudio:
     @classmethod
     def of(cls, settings: LabelingSettings) -> Self:
         """The one that the operator has connected. Raises `ToolNotConnected`."""
-        token = revealed(settings.label_studio_token)
-        url = settings.label_studio_url
-        if not url or not token:
+        if not has_label_studio(settings):
             raise ToolNotConnected
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise ToolNotConnected
-        return cls(url, token)
+        return cls(settings.label_studio_url, revealed(settings.label_studio_token) or "")
 
     def __enter__(self) -> Self:
         return self
