@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shared.errors import Conflict, Invalid, NotFound
 from shared.messages import Sentence
+
+SHOWN = 3  # names of images that a sentence gives as examples
 
 
 class UnknownLabeler(Invalid):
@@ -188,8 +190,15 @@ class LabeledElsewhere(Conflict):
 class NothingMatched(Conflict):
     """A file of labels is of other images than the task's."""
 
-    def __init__(self, pictures: int, task_id: str, name: str) -> None:
-        super().__init__(
-            f"None of the {pictures} images in the file is a labelled frame of task {task_id}. Name "
-            f"the images like the task's frames, for example {name}."
-        )
+    def __init__(self, pictures: Sequence[str], task_id: str, name: str) -> None:
+        given = {"pictures": len(pictures), "task_id": task_id, "name": name}
+        theirs = ", ".join(name[:80] for name in pictures[:SHOWN]) or "-"
+        super().__init__(Sentence("error.nothing_matched", theirs=theirs, **given))
+
+
+class NothingLookedAt(Conflict):
+    """A file of labels is of the task's images, and says nothing about any of them."""
+
+    def __init__(self, pictures: int, matched: int, task_id: str) -> None:
+        given = {"pictures": pictures, "matched": matched, "task_id": task_id}
+        super().__init__(Sentence("error.nothing_looked_at", **given))

@@ -17,7 +17,12 @@ from sqlalchemy.orm import Session
 
 from services.labeling_manager import repository
 from services.labeling_manager.drafts import is_open, rows_of, still_open
-from services.labeling_manager.errors import LabeledElsewhere, LabelingEnded, NothingMatched
+from services.labeling_manager.errors import (
+    LabeledElsewhere,
+    LabelingEnded,
+    NothingLookedAt,
+    NothingMatched,
+)
 from services.labeling_manager.schemas import ImportView
 from shared.admission.callers import Caller, own_task
 from shared.db.learning_models import LabelDraft
@@ -55,7 +60,8 @@ def take(
     """Read labels in the format `name` from `path` and, unless `dry_run`, store them.
 
     Harmless when repeated. Raises `LabelInvalid` for a file that cannot be believed,
-    `NothingMatched` when it is of other images, `LabeledElsewhere` while an outside tool has them.
+    `NothingMatched` when it is of other images, `NothingLookedAt` when it says nothing about those of
+    the task, `LabeledElsewhere` while an outside tool has them.
     """
     with platform.reads() as session:
         task = own_task(session, caller, task_id)
@@ -65,7 +71,7 @@ def take(
     data = table.read(name, path, classes)
     found = _matched(data, entries)
     if not found:
-        raise NothingMatched(len(data.pictures), task_id, entries[0].file if entries else "-")
+        raise _nothing(task_id, data, entries)
     with turn(platform.storage, platform.reads, f"labels/{task_id}"):  # or some would be lost
         before = _stored(platform.storage, task_id, entries, classes)
         changed = [each for each in found.values() if each != before.get(each.frame, each)]
@@ -119,6 +125,17 @@ def _matched(data: LabelledPictures, entries: Sequence[FrameEntry]) -> dict[int,
         if match is not None and match.state is not FrameState.UNSEEN:
             found[entry.frame] = FrameLabels(entry.frame, entry.file, match.state, match.boxes)
     return found
+
+
+def _nothing(
+    task_id: str, data: LabelledPictures, entries: Sequence[FrameEntry]
+) -> NothingMatched | NothingLookedAt:
+    """Why no frame is labelled by `data`: it is of other images, or nobody looked at these."""
+    ours = {PurePosixPath(entry.file).stem for entry in entries}
+    names = [picture.file for picture in data.pictures]
+    if matched := sum(PurePosixPath(name).stem in ours for name in names):
+        return NothingLookedAt(len(names), matched, task_id)
+    return NothingMatched(names, task_id, entries[0].file if entries else "-")
 
 
 def _stored(

@@ -157,10 +157,10 @@ WORK = {
         "라벨링이 끝난 뒤 여기서 가져오세요.",
     },
     "error.nothing_matched": {
-        "en": "None of the {pictures} images in the file is a frame of task {task_id}. Name the "
-        "images like the task's frames, for example {name}.",
-        "ko": "파일에 있는 이미지 {pictures}개 중 이 작업의 프레임이 없습니다: {task_id}. 이미지 이름을 작업의 "
-        "프레임과 같게 해 주세요(예: {name}).",
+        "en": "None of the {pictures} images in the file (as {theirs}) is a frame of task {task_id}. "
+        "Name the images like the task's frames, for example {name}.",
+        "ko": "파일에 있는 이미지 {pictures}개(예: {theirs}) 중 이 작업의 프레임이 없습니다: {task_id}. 이미지 "
+        "이름을 작업의 프레임과 같게 해 주세요(예: {name}).",
     },
     "error.nothing_looked_at": {
         "en": "{matched} of the {pictures} images in the file are frames of task {task_id}, but the "

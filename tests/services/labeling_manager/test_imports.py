@@ -271,8 +271,27 @@ def test_labels_of_other_images(ann: httpx.Client, task: str):
     picture = Picture("other.jpg", FrameState.EMPTY, width=64, height=48)
     write("coco", LabelledPictures(("mouse",), (picture,)), out)
     answer = send(ann, task, out.getvalue(), "coco")
-    assert answer.status_code == 409
-    assert "None of the 1 images in the file is a labelled frame" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["code"]) == (409, "NothingMatched")
+    told = answer.json()["detail"]
+    assert told.startswith("None of the 1 images in the file (as other.jpg) is a frame of task")
+    assert f"for example {NAMES[0]}" in told
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_labels_of_nothing(name: str, ann: httpx.Client, task: str):
+    """The images are the task's, so nobody has to rename anything."""
+    out = io.BytesIO()
+    pictures = [
+        Picture(file, FrameState.UNSEEN, width=64, height=48, content=bytes)
+        for file in (*NAMES[:2], "other.jpg")
+    ]
+    write(name, LabelledPictures(("mouse",), tuple(pictures)), out)
+    answer = send(ann, task, out.getvalue(), name)
+    assert (answer.status_code, answer.json()["code"]) == (409, "NothingLookedAt")
+    told = answer.json()["detail"]
+    assert told.startswith("2 of the 3 images in the file are frames of task")
+    assert "annotations" in told
+    assert "ame the images" not in told
 
 
 def test_a_class_that_the_task_does_not_have(ann: httpx.Client, task: str):
