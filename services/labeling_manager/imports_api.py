@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,8 @@ from shared.web.openapi import file_body, responses
 MAX_IMPORT_BYTES = 4 << 30  # images may lie in the archive, though they are not read
 BESIDE_BYTES = 64 * 1024  # boundaries of the form
 PIECE_BYTES = 1 << 20
+MAX_NAME_BYTES = 200
+ENDINGS = frozenset({".zip", ".json", ".xml", ".txt"})
 router = APIRouter(prefix="/labels", tags=["labels"])
 
 
@@ -53,7 +56,7 @@ async def import_labels(
 
 
 async def _received(request: Request, folder: Path) -> Path:
-    """The file of the form, on this machine under a harmless name."""
+    """The file of the form, on this machine under its own name where that is harmless."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BadInput(Sentence("error.form_needed"))
     bounded = Request(request.scope, _bounded(request))
@@ -61,12 +64,23 @@ async def _received(request: Request, folder: Path) -> Path:
         found = form.get("file")
         if not isinstance(found, UploadFile):
             raise BadInput(Sentence("error.form_needed"))
-        ending = Path(found.filename or "").suffix.lower()
-        path = folder / f"labels{ending if ending in {'.zip', '.json', '.xml', '.txt'} else ''}"
+        path = folder / own_name(found.filename or "")
         with path.open("wb") as out:
             while piece := await found.read(PIECE_BYTES):
                 await asyncio.to_thread(out.write, piece)
     return path
+
+
+def own_name(given: str) -> str:
+    """The last part of a client's file name: sentences repeat it, and formats may read an image from it.
+
+    `labels`, with its ending, for what cannot be a file here, or could not be read in a sentence.
+    """
+    name = re.split(r"[/\\]", given)[-1]
+    if name.isprintable() and not name.startswith(".") and 0 < len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    ending = Path(name).suffix.lower()
+    return f"labels{ending if ending in ENDINGS else ''}"
 
 
 def _bounded(request: Request):  # noqa: ANN202 - an ASGI receive

@@ -1,8 +1,9 @@
 """Pascal VOC: Annotations/*.xml beside JPEGImages/, splits in ImageSets/Main/, labelmap.txt.
 
 A file without an object is a confirmed empty image; an image without a file was not looked at
-(listed in ImageSets/Main/unseen.txt). Edges count from 0 and keep their decimals, as newer tools
-write them; the classes stand in labelmap.txt in their order, else they are sorted by name.
+(listed in ImageSets/Main/unseen.txt). An XML without `filename` is of the image with its own name.
+Edges count from 0 and keep their decimals, as newer tools write them; the classes stand in
+labelmap.txt in their order, else they are sorted by name.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.labeling_manager.imports_api import own_name
 from shared.db.learning_models import LabelDraft, LabelSheet
 from shared.db.models import Labeling, Task
 from shared.labels.boxes import Box, FrameState
@@ -264,6 +265,54 @@ def test_xml_that_declares_an_encoding(encoding: str, ann: httpx.Client, task: s
     text = f'<?xml version="1.0" encoding="{encoding}"?>{inside}'
     answer = send(ann, task, zipped(**{"Annotations/00000000.xml": text}), "voc")
     assert answer.raise_for_status().json()["empty"] == 1
+
+
+XML = (
+    "<annotation>{named}<size><width>64</width><height>48</height></size><object><name>fly</name>"
+    "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox></object></annotation>"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("00000010.xml", ""),
+        ("00000010.XML", "<filename/>"),
+        ("C:\\labels\\00000010.xml", "<filename> </filename>"),
+        ("anything.xml", "<filename>00000010.png</filename>"),
+    ],
+)
+def test_one_xml_is_of_the_image_that_it_names_or_is_named_like(
+    file: str, named: str, ann: httpx.Client, task: str
+):
+    answer = send(ann, task, XML.format(named=named).encode(), "voc", file=file)
+    view = answer.raise_for_status().json()
+    assert (view["labelled"], view["boxes"], view["foreign"]) == (1, 1, 0)
+
+
+def test_an_xml_of_another_image_is_named(ann: httpx.Client, task: str):
+    answer = send(ann, task, XML.format(named="").encode(), "voc", file="holiday (1).xml")
+    assert (answer.status_code, answer.json()["code"]) == (409, "NothingMatched")
+    assert "(as holiday (1).jpg)" in answer.json()["detail"]
+
+
+NAMED = {
+    "a b (1).xml": "a b (1).xml",
+    "../../etc/passwd": "passwd",
+    "C:\\x\\쥐.zip": "쥐.zip",
+    "..": "labels",
+    "": "labels",
+    "a/": "labels",
+    ".hidden.json": "labels.json",
+    "nul\0.zip": "labels.zip",
+    "x" * 300 + ".xml": "labels.xml",
+    "half \ud800.txt": "labels.txt",
+}
+
+
+@pytest.mark.parametrize("given", NAMED, ids=ascii)
+def test_a_file_keeps_its_name_where_that_is_harmless(given: str):
+    assert own_name(given) == NAMED[given]
 
 
 def test_labels_of_other_images(ann: httpx.Client, task: str):
