@@ -94,3 +94,21 @@ def test_the_package_that_reports_home_is_not_installed() -> None:
     assert importlib.util.find_spec("openvino_telemetry") is None
     for lock in (ROOT / "deploy" / "requirements").glob("*.txt"):
         assert "openvino-telemetry" not in lock.read_text(encoding="utf-8"), lock
+
+
+def test_two_first_requests_at_one_moment(tmp_path: Path, tiny_onnx: Path) -> None:
+    """OpenVINO's first question for a type must not be asked by two threads: they would wait for ever."""
+    program = (
+        "import pathlib, sys, threading\n"
+        "import numpy as np\n"
+        "from shared.serving.openvino_network import Network\n"
+        "network = Network(pathlib.Path(sys.argv[1]))\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "together, batch = threading.Barrier(2), np.ones((4, 3, 64, 64), np.float32)\n"
+        "ask = lambda: (together.wait(), network.run(batch))\n"
+        "both = [threading.Thread(target=ask) for _ in range(2)]\n"
+        "[each.start() for each in both], [each.join() for each in both]\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, str(tiny_onnx)], cwd=ROOT, check=True, timeout=30
+    )
