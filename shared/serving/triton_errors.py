@@ -45,6 +45,14 @@ def explained(error: Exception, where: str, name: str) -> tuple[ActverseError, L
     return Terminal(f"{where} refused {name or 'the request'}: {said}"), Lost.NOTHING
 
 
+def forgotten(error: Exception | None) -> bool:
+    """Whether the server does not know the memory that a request named: it has started anew."""
+    from tritonclient.utils import InferenceServerException
+
+    said = str(error.message()) if isinstance(error, InferenceServerException) else ""
+    return "find shared memory region" in said
+
+
 def without_trace(said: str) -> str:
     """A message without the trace of Triton's own Python."""
     return said.partition("\n\nAt:")[0]

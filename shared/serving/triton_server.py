@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from concurrent.futures import Future
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,6 +17,7 @@ from shared.serving.config_pbtxt import VERSIONS_KEY, spec_from
 from shared.serving.port import Batch, ModelSpec, RawOutput, ServedModel
 from shared.serving.repository import ModelRepository
 from shared.serving.triton_errors import Lost, explained, without_trace
+from shared.serving.triton_memory import Loan, SharedRegions
 from shared.serving.triton_wire import CHANNEL, address_of, array_of, tensor_of, wanted
 from shared.settings import Settings
 
@@ -54,12 +55,13 @@ class TritonModelServer:
         self.timeout_s = timeout_s
         self.load_timeout_s = load_timeout_s
         self.repository = repository
-        self._lock = threading.Lock()
-        self._healing = threading.Lock()  # one load for all who wait for it
+        self._lock = Lock()
+        self._healing = Lock()  # one load for all who wait for it
         self._client: Any = None
         self._pid = 0  # of the process that opened it
         self._dead: set[str] = set()  # models whose Python process was found dead
         self._lost: Any = None  # the connection that found nobody
+        self._regions = SharedRegions(self.address)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TritonModelServer:
@@ -150,46 +152,56 @@ class TritonModelServer:
         """Errors of the request, also of its sending, come out of the future."""
         future: Future[RawOutput] = Future()
         future.set_running_or_notify_cancel()  # the answer cannot be taken back, so nobody may cancel
-        self._send(spec, checked_batch(spec, batch), future, again=self.repository is not None)
+        self._send(spec, checked_batch(spec, batch), future, self.repository is not None)
         return future
 
     def _send(
-        self, spec: ModelSpec, batch: Batch, future: Future[RawOutput], *, again: bool
+        self,
+        spec: ModelSpec,
+        batch: Batch,
+        future: Future[RawOutput],
+        again: bool,
+        shared: bool = True,
     ) -> None:
-        """`again`: whether a model that the server does not know may be loaded and asked once more."""
+        """`again`: a model that the server does not know may be loaded. `shared`: memory may be."""
         try:
             self._revive(spec.name)
         except ActverseError as error:
             future.set_exception(error)
             return
         client = self._connection()
+        loan = self._regions.lend(client, batch.nbytes) if shared else Loan()
+
+        asked = (spec, batch, future)
 
         def answered(result: Any, error: Exception | None) -> None:
+            # sending again may wait for the server, which the thread of its answers must not do
+            if loan.over(error):
+                Thread(target=self._send, args=(*asked, again, False), daemon=True).start()
+                return
             try:
                 if error is not None:
                     raise self._explained(error, spec.name, client)
                 future.set_result(checked_output(spec, len(batch), array_of(result)))
             except NotFound as absent:
-                if not again:
+                if again:
+                    Thread(target=self._send_again, args=(*asked, absent), daemon=True).start()
+                else:
                     future.set_exception(absent)
-                    return
-                # loading waits for the server, which the thread of its answers must not do
-                threading.Thread(
-                    target=self._send_again, args=(spec, batch, future, absent), daemon=True
-                ).start()
             except ActverseError as told:
                 future.set_exception(told)
 
         try:
             client.async_infer(
                 spec.name,
-                [tensor_of(batch)],
+                [tensor_of(batch, loan.region)],
                 answered,
                 model_version=str(spec.version),
                 outputs=wanted(),
                 client_timeout=self.timeout_s,
             )
         except Exception as error:  # noqa: BLE001 - a closed channel raises ValueError here
+            loan.over(error)
             future.set_exception(self._explained(error, spec.name, client))
 
     def _send_again(
@@ -198,10 +210,9 @@ class TritonModelServer:
         try:
             if not self._brought_back(spec.name):
                 raise absent
+            self._send(spec, batch, future, False)
         except ActverseError as error:
             future.set_exception(error)
-            return
-        self._send(spec, batch, future, again=False)
 
     def _brought_back(self, name: str) -> bool:
         """Load a model that the server has forgotten; whether it is there now."""
@@ -225,6 +236,7 @@ class TritonModelServer:
         with self._lock:
             client, self._client = self._client, None
         if client is not None and self._pid == os.getpid():
+            self._regions.close()
             client.close()
 
     def _connection(self) -> InferenceServerClient:
@@ -236,6 +248,8 @@ class TritonModelServer:
         from tritonclient.grpc import InferenceServerClient
 
         with self._lock:
+            if self._pid not in (0, os.getpid()):
+                self._regions = SharedRegions(self.address)  # the others are a parent process's
             client = self._client if self._pid == os.getpid() else None
             if client is not None and self._lost is client:
                 client.close()
