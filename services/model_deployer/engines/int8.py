@@ -61,10 +61,12 @@ def quantise(
     and closer to the original. Raises `Terminal` when the network cannot be quantised.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nncf calibrates with ONNX Runtime
+    # it loads torch, which complains where there is a compiler for CUDA and no device
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     import nncf
     import onnx as library
 
-    logging.getLogger("nncf").setLevel(logging.WARNING)
+    _into_the_log(nncf)
     ordered = sorted(frames)
     places = np.linspace(0, len(ordered) - 1, min(CALIBRATION_FRAMES, len(ordered)))
     chosen = [ordered[index] for index in np.unique(places.round().astype(int))]
@@ -98,6 +100,21 @@ def quantise(
             os.fsync(file.fileno())
         made.replace(out)
     return out
+
+
+def _into_the_log(nncf: Any) -> None:
+    """Take away what nncf writes to stdout by itself, between the lines of the log.
+
+    Its bars of progress are drawn on rich's global console, which nobody else of this process uses;
+    its warnings go where everybody's do.
+    """
+    import rich
+
+    rich.reconfigure(quiet=True)
+    nncf.disable_logging()  # only its own handler, which writes plain text
+    logger = logging.getLogger("nncf")
+    logger.setLevel(logging.WARNING)
+    logger.propagate = True
 
 
 def _in_fp32(network: Any, *, keep_head: bool) -> list[str]:
