@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+from shared.sentences.deletion import DELETION
 from shared.sentences.doors import DOORS
 from shared.sentences.fields import FIELDS
 from shared.sentences.work import WORK
@@ -141,6 +142,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     # --- what errors say ---
     **DOORS,
+    **DELETION,
     **WORK,
     **FIELDS,
 }

@@ -93,6 +93,14 @@ class Client:
         """The task with steps and outputs."""
         return dict(self.call("GET", f"/tasks/{task_id}"))
 
+    def delete(self, task_id: str, *, dry_run: bool = False, model: bool = False) -> dict[str, Any]:
+        """Delete a task that has ended with all that belongs to it; what goes, and what stays.
+
+        `dry_run` only looks. `model`: a model that is deployed goes too, which is refused otherwise.
+        """
+        asked = {"dry_run": dry_run, "model": model}
+        return dict(self.call("DELETE", f"/tasks/{task_id}", params=asked))
+
     def status(self, task_id: str) -> dict[str, Any]:
         """How far the task is."""
         return dict(self.call("GET", f"/status/{task_id}"))

@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse
 
 from services.api_gateway import (
     console_api,
+    deletion_api,
     frames_api,
     live,
     repository,
@@ -70,6 +71,7 @@ router.include_router(uploads_api.router)
 router.include_router(metrics.router)
 router.include_router(console_api.router)
 router.include_router(frames_api.router)
+router.include_router(deletion_api.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))
@@ -118,7 +120,8 @@ def list_tasks(
 def show_task(platform: InPlatform, caller: InCaller, task_id: str) -> TaskView:
     """A task with its steps and results."""
     with platform.reads() as session:
-        return repository.views(session, [own_task(session, caller, task_id)])[0]
+        task = own_task(session, caller, task_id, deleting=True)
+        return repository.views(session, [task])[0]
 
 
 @router.post(
@@ -215,7 +218,7 @@ def status_events(
 ) -> EventSourceResponse:
     """Server-sent events `task`, `step`, `progress`, then `end`; resumes by Last-Event-ID."""
     with platform.reads() as session:
-        own_task(session, caller, task_id)
+        own_task(session, caller, task_id, deleting=True)
     return EventSourceResponse(
         stream.task_events(request.app.state.pulse, task_id, last_event_id),
         ping=0,  # one timer for all, see `pulse`

@@ -73,6 +73,8 @@ def take(
     if not found:
         raise _nothing(task_id, data, entries)
     with turn(platform.storage, platform.reads, f"labels/{task_id}"):  # or some would be lost
+        with platform.reads() as session:
+            own_task(session, caller, task_id)  # it may have been deleted while we waited
         before = _stored(platform.storage, task_id, entries, classes)
         changed = [each for each in found.values() if each != before.get(each.frame, each)]
         view = _view(task_id, data, entries, found, len(changed), dry_run=dry_run)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.base import now
 from shared.db.learning_models import Dataset, Round
-from shared.db.models import Deployment, Model
+from shared.db.models import Deployment, Model, Task
 from shared.errors import Conflict, NotFound
+from shared.flow.states import State
 
 CANDIDATE, CURRENT, RETIRED = "CANDIDATE", "CURRENT", "RETIRED"
+_VERSIONED = ((Model, Model.name), (Deployment, Deployment.model))
 
 
 def registered(session: Session, path: str) -> Model:
@@ -47,6 +49,25 @@ def deployment(session: Session, deployment_id: str) -> Deployment:
 def forget_deployments(session: Session, model: str) -> None:
     """No version of `model` is served any more."""
     session.execute(update(Deployment).where(Deployment.model == model).values(state="WITHDRAWN"))
+
+
+def to_forget(session: Session) -> list[tuple[str, str, int]]:
+    """Task, model and version of all that tasks have made which are being deleted."""
+    made = [(entity.task_id, name, entity.version) for entity, name in _VERSIONED]
+    deleting = select(Task.id).where(Task.state == State.DELETING)
+    found = {
+        (str(row[0]), row[1], row[2])
+        for columns in made
+        for row in session.execute(select(*columns).where(columns[0].in_(deleting)))
+    }
+    return sorted(found)
+
+
+def forgotten(session: Session, task_id: str, name: str, version: int) -> None:
+    """The version is neither registered nor deployed any more."""
+    for entity, column in _VERSIONED:
+        mine = (entity.task_id == task_id, column == name, entity.version == version)
+        session.execute(delete(entity).where(*mine))
 
 
 # --- which version is current ---------------------------------------------------------------------

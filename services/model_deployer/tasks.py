@@ -8,14 +8,13 @@ from typing import Any
 
 import structlog
 
-from services.model_deployer import repository
+from services.model_deployer import repository, upkeep
 from services.model_deployer.schemas import (
     ConversionJob,
     DeploymentJob,
     PromotionJob,
     WithdrawalJob,
 )
-from shared.errors import Retryable
 from shared.flow.work import Backoff, Run, periodic, task
 from shared.platform import Platform
 from shared.storage.trees import fetch_folder
@@ -282,19 +281,9 @@ def decide_promotion(job: PromotionJob, run: Run) -> PromotionJob:
 
 @periodic
 def restore_models(platform: Platform) -> None:
-    """Load what a server that was restarted has lost; harmless however often it runs."""
-    from services.model_deployer.engines.global_model import restore
-    from shared.serving.repository import ModelRepository
+    """Take off the server what is being deleted, and load what it has lost; harmless when repeated.
 
-    try:
-        outcome = restore(
-            ModelRepository.from_settings(platform.settings.model), platform.model_server()
-        )
-    except Retryable as error:
-        log.warning("model_deployer.restore.postponed", error=str(error))
-        return
-    for name, reason in outcome.items():
-        if reason:
-            log.warning("model_deployer.restore.refused", model=name, reason=reason)
-        else:
-            log.info("model_deployer.restore.loaded", model=name)
+    The clock has it run at once when a task with models is deleted.
+    """
+    upkeep.forget_deleted(platform)
+    upkeep.restore_lost(platform)

@@ -109,6 +109,7 @@ def begin(
     Of two that begin the same round at the same moment the second meets the unique constraint
     (IntegrityError). Raises `RoundOneUnfinished` and `RoundOpen`.
     """
+    session.refresh(root, with_for_update={"key_share": True})  # nobody deletes it meanwhile
     known = repository.rounds_of(session, root)
     refuse_unless_ready(session, known)
     number = known[-1].number + 1

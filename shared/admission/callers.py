@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import ApiKey, Task, User, now
 from shared.errors import Forbidden, NotFound, Unauthorised
+from shared.flow.deletion import BeingDeleted
+from shared.flow.states import State
 from shared.messages import Sentence
 from shared.net.secret_file import OWNER_ONLY, replace_secret
 from shared.platform import Platform
@@ -138,11 +140,16 @@ def acting_for(session: Session, caller: Caller, user_id: str | None) -> str:
     return (known or user_named(session, user_id)).id
 
 
-def own_task(session: Session, caller: Caller, task_id: str) -> Task:
-    """The task, if it is the caller's; else the same 404 as for one that does not exist."""
+def own_task(session: Session, caller: Caller, task_id: str, *, deleting: bool = False) -> Task:
+    """The task, if it is the caller's; else the same 404 as for one that does not exist.
+
+    One that is being deleted is for those only who say that they would look at it (`deleting`).
+    """
     task = session.get(Task, task_id)
     if task is None or not caller.may_see(task.user_id):
         raise no_task(task_id)
+    if task.state == State.DELETING and not deleting:
+        raise BeingDeleted(task_id)
     return task
 
 

@@ -8,8 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.admission.callers import Caller, own_task
-from shared.db.models import Model, Upload
+from shared.db.models import Model, Task, Upload
 from shared.errors import BadInput, Invalid, NotFound
+from shared.flow.deletion_scope import BY_TASK
+from shared.flow.states import State
 from shared.messages import Sentence
 from shared.redaction import without_secrets
 from shared.storage.paths import checked_key, checked_prefix
@@ -18,9 +20,6 @@ from shared.storage.port import Storage
 UPLOAD = "upload"
 SCHEMES = ("http", "https", "s3", UPLOAD)
 """What the video processor can fetch from; said at the door, so that nobody waits to hear it."""
-BY_TASK = frozenset(
-    {"videos", "frames", "labels", "train_log", "inference_results", "inputs", "interim", "outputs"}
-)
 
 
 def own_key(session: Session, caller: Caller, key: str) -> str:
@@ -79,7 +78,8 @@ def own_weights(session: Session, caller: Caller, name: str) -> str:
     found = None
     if re.fullmatch(r"[0-9]{1,9}", version):
         query = select(Model).where(Model.name == model, Model.version == int(version))
-        found = session.scalar(query)
+        deleted = select(Task.id).where(Task.id == Model.task_id, Task.state == State.DELETING)
+        found = session.scalar(query.where(~deleted.exists()))
     mine = found is not None and (caller.is_admin or found.user_id == caller.user_id)
     if name != "global" and not mine:
         raise Invalid(Sentence("error.no_weights", name=name))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from shared import log, wiring
-from shared.flow import sweeper
+from shared.flow import deletion, sweeper
 from shared.flow.heartbeat import beat
 from shared.flow.state_figures import StateFigures
 from shared.platform import Platform
@@ -36,6 +36,7 @@ class Duty(NamedTuple):
 
     do: Callable[[Platform], object]
     every_s: float
+    aside: bool = False  # in a thread: it may take minutes, and events shall not wait for it
 
 
 def _turned(platform: Platform) -> None:
@@ -48,6 +49,7 @@ DUTIES = (
     Duty(sweeper.sweep, every_s=2.0),
     Duty(sweeper.look_far_back, every_s=300.0),
     Duty(sweeper.forget_old, every_s=3600.0),
+    Duty(deletion.finish, every_s=2.0, aside=True),
     Duty(_turned, every_s=0.5),  # the last: the others can keep it from being said
 )
 
@@ -56,6 +58,7 @@ def run(platform: Platform, stopped: threading.Event, duties: Sequence[Duty] = D
     """Relay and do what is due until `stopped`; everything is due at the start."""
     due_at = dict.fromkeys(duties, -math.inf)  # in seconds of the monotonic clock
     sent_at = -math.inf
+    aside: dict[Duty, threading.Thread] = {}
     while not stopped.wait(LOOK_AGAIN_S if time.monotonic() - sent_at < MOMENT_S else LOOK_EVERY_S):
         try:
             if platform.bus.relay():
@@ -63,11 +66,26 @@ def run(platform: Platform, stopped: threading.Event, duties: Sequence[Duty] = D
             for duty in duties:
                 if time.monotonic() >= due_at[duty]:
                     due_at[duty] = time.monotonic() + duty.every_s
-                    duty.do(platform)
+                    _do(duty, platform, aside)
         except Exception as error:  # noqa: BLE001 - a server that is away comes back; nothing is lost
             CLOCK_ROUNDS.add("failed")
             logger.warning("clock.round.failed", error=f"{type(error).__name__}: {error}")
             stopped.wait(REST_S)
+
+
+def _do(duty: Duty, platform: Platform, aside: dict[Duty, threading.Thread]) -> None:
+    if not duty.aside:
+        duty.do(platform)
+    elif duty not in aside or not aside[duty].is_alive():
+        aside[duty] = threading.Thread(target=_try, args=(duty, platform), daemon=True)
+        aside[duty].start()
+
+
+def _try(duty: Duty, platform: Platform) -> None:
+    try:
+        duty.do(platform)
+    except Exception as error:  # noqa: BLE001 - the next round may succeed
+        logger.warning("clock.duty.failed", error=f"{type(error).__name__}: {error}")
 
 
 def main() -> None:

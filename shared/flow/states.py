@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """PENDING -> QUEUED -> RUNNING (-> WAITING) -> SUCCEEDED | FAILED | CANCELLED."""
+    """PENDING -> QUEUED -> RUNNING (-> WAITING) -> SUCCEEDED | FAILED | CANCELLED (-> DELETING)."""
 
     PENDING = "PENDING"  # its turn has not come
     QUEUED = "QUEUED"  # asked for, not yet begun
@@ -15,7 +15,8 @@ class State(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    DELETING = "DELETING"  # a task whose owner wants nothing of it any more; then it is gone
 
 
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.DELETING})
 OPEN = frozenset(State) - ENDED

@@ -18,6 +18,7 @@ from shared.db.notes import NOTE
 from shared.db.prepared import Prepared
 from shared.errors import Conflict, NotFound
 from shared.events import lifecycle
+from shared.flow.deletion import BeingDeleted
 from shared.flow.ledger import latest_runs, move, note, request
 from shared.flow.statements import RUN, TASK
 from shared.flow.states import ENDED, State
@@ -170,6 +171,8 @@ def retry(session: Session, bus: EventBus, task: Task, step_name: str | None) ->
 def reopen(session: Session, task: Task, step_name: str | None) -> StepRun:
     """A new attempt at a step and at everything after it, which waits for its request event."""
     runs = latest_runs(session, task.id)
+    if task.state == State.DELETING:
+        raise BeingDeleted(task.id)
     if task.state not in ENDED:
         given = {"task_id": task.id, "state": task.state.lower()}
         raise Conflict(Sentence("error.retry_while_open", **given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -24,7 +25,7 @@ from shared.storage.disk import (
     require_same,
 )
 from shared.storage.paths import checked_key, checked_prefix, under
-from shared.storage.port import STALE_S, Announced, Stored, UploadLink
+from shared.storage.port import STALE_S, Announced, Extent, Stored, UploadLink
 
 
 class FileStorage:
@@ -94,6 +95,14 @@ class FileStorage:
         if start.is_file():
             return (prefix,) if "/" in prefix and not half_written(start.name) else ()
         return tuple(sorted(f"{prefix}/{name}" for name in _names(start)))
+
+    def measure(self, prefix: str) -> Extent:
+        """Looks at every file; one that goes away meanwhile does not count."""
+        sizes = []
+        for key in self.list(checked_prefix(prefix)):
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(under(self.root, key).stat().st_size)
+        return Extent(len(sizes), sum(sizes))
 
     def delete(self, prefix: str) -> int:
         """Remove the file or the folder; harmless when there is none."""

@@ -26,6 +26,14 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much lies in a folder."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Announced:
     """A file that somebody is about to send straight to the storage."""
 
@@ -91,6 +99,10 @@ class Storage(Protocol):
 
         `labels/1` finds `labels/1/a.txt`, never `labels/12/a.txt`.
         """
+        ...
+
+    def measure(self, prefix: str) -> Extent:
+        """How many files `list` would name, and how large they are."""
         ...
 
     def delete(self, prefix: str) -> int:

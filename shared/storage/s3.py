@@ -25,7 +25,7 @@ from shared.storage.disk import (
     require_same,
 )
 from shared.storage.paths import checked_key, checked_prefix
-from shared.storage.port import STALE_S, Announced, Stored, UploadLink
+from shared.storage.port import STALE_S, Announced, Extent, Stored, UploadLink
 from shared.storage.s3_client import Reading, connect, end_stale_uploads
 from shared.storage.s3_direct import DirectUploads, require_life
 from shared.storage.s3_errors import answers
@@ -37,9 +37,7 @@ MULTIPART_BYTES = 16 << 20  # larger files go up in parts of this size, several 
 PARTS_IN_FLIGHT = 4
 DELETES_IN_FLIGHT = 8
 OPTIONS = {"endpoint", "link_endpoint", "region"}
-NOWHERE = (
-    "none"  # as `link_endpoint`: browsers do not reach the server, the gateway serves its files
-)
+NOWHERE = "none"  # as `link_endpoint`: browsers do not reach it, the gateway serves its files
 
 
 class S3Storage:
@@ -150,8 +148,7 @@ class S3Storage:
 
     def fetch(self, key: str, sha256: str | None = None) -> Path:
         """The cached copy when it is the one in the bucket, else a fresh download, checked."""
-        head = self._head(checked_key(key))
-        if head is None:
+        if (head := self._head(checked_key(key))) is None:
             raise self._missing(key)
         expected = _sha(head)
         if sha256 is not None and expected:
@@ -190,11 +187,12 @@ class S3Storage:
 
     def list(self, prefix: str = "") -> tuple[str, ...]:
         """The objects of the bucket, page by page."""
-        folder = f"{checked_prefix(prefix)}/" if prefix else ""
-        keys = {key for key in self._objects(folder) if "/" in key and not key.endswith("/")}
-        if "/" in prefix and self.exists(prefix):
-            keys.add(prefix)
-        return tuple(sorted(keys))
+        return tuple(sorted(self._sizes(prefix)))
+
+    def measure(self, prefix: str) -> Extent:
+        """The same pages tell the sizes."""
+        sizes = self._sizes(checked_prefix(prefix)).values()
+        return Extent(len(sizes), sum(sizes))
 
     def delete(self, prefix: str) -> int:
         """Delete the objects and the cached copies; may be called again after a failure."""
@@ -206,8 +204,7 @@ class S3Storage:
 
         # One by one: the bulk call needs a checksum header on which S3 servers do not agree.
         with ThreadPoolExecutor(DELETES_IN_FLIGHT) as pool:
-            for _ in pool.map(one, keys):
-                pass
+            list(pool.map(one, keys))
         self.cache.drop(prefix)
         return len(keys)
 
@@ -277,14 +274,18 @@ class S3Storage:
         except NotFound:
             return None
 
-    def _objects(self, folder: str) -> tuple[str, ...]:
+    def _sizes(self, prefix: str) -> dict[str, int]:
+        start = self.prefix + (f"{checked_prefix(prefix)}/" if prefix else "")
         pages = self._client.get_paginator("list_objects_v2")
         with answers(self._where):
-            return tuple(
-                item["Key"].removeprefix(self.prefix)
-                for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + folder)
+            found = {
+                item["Key"].removeprefix(self.prefix): item["Size"]
+                for page in pages.paginate(Bucket=self.bucket, Prefix=start)
                 for item in page.get("Contents", [])
-            )
+            }
+        if "/" in prefix and (head := self._head(prefix)) is not None:
+            found[prefix] = head["ContentLength"]
+        return {key: size for key, size in found.items() if "/" in key and key[-1] != "/"}
 
     def _uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"

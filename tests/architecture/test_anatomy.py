@@ -24,6 +24,8 @@ ANATOMY = {"__init__", "api", "schemas", "tasks", "repository", "errors"}
 MORE = {
     "api_gateway": {
         "console_api",
+        "deletion_api",
+        "deletion_schemas",
         "frames_api",
         "health",
         "live",
@@ -47,6 +49,7 @@ MORE = {
     "model_deployer": {
         "install",  # run by the launcher: the shipped model and those of before
         "models_api",  # which version is current
+        "upkeep",  # what the model server is to have, seen to again and again
     },
     "notification": {  # which event is which news, how it is said; what is due, and who sends it
         *("news", "templates", "deliveries", "sender", "webhooks", "trials"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BadInput, Conflict, NotFound, OutOfSpace
-from shared.storage.port import INCOMING, Announced, Storage
+from shared.storage.port import INCOMING, Announced, Extent, Storage
 from shared.storage.trees import fetch_folder, keep_folder
 
 LEAVES_THE_ROOT = (
@@ -53,6 +53,14 @@ class StorageContract:
         assert (stored.sha256, stored.content_type) == (sha(b"film"), "video/mp4")
         assert storage.key_of(stored.uri) == stored.key
         assert storage.key_of(stored.key) == stored.key
+
+    def test_a_folder_says_how_much_lies_in_it(self, storage: Storage):
+        for key, data in (("frames/t1/a.jpg", b"123"), ("frames/t1/b/c.jpg", b"4567")):
+            put(storage, key, data)
+        put(storage, "frames/t12/a.jpg", b"of another")
+        assert storage.measure("frames/t1") == Extent(2, 7)
+        assert storage.measure("frames/t1/a.jpg") == Extent(1, 3)
+        assert storage.measure("frames/none") == Extent(0, 0)
 
     def test_a_file_from_elsewhere_is_kept_under_a_key(self, storage: Storage, tmp_path: Path):
         outside = tmp_path / "upload.bin"

@@ -60,6 +60,52 @@ function row(task) {
   }
   const outputs = task.outputs?.length ?? 0;
   if (outputs) doors.append(element("span", t("tasks.outputs", { n: outputs }), "quiet"));
+  if (["SUCCEEDED", "FAILED", "CANCELLED"].includes(task.state)) {
+    const remove = element("button", t("delete"), "plain");
+    remove.onclick = () => confirmDeletion(task.task_id);
+    doors.append(remove);
+  }
   item.append(name, told, bar, doors);
   return item;
+}
+
+// Says what would go, or why it cannot, and deletes when somebody agrees.
+async function confirmDeletion(id) {
+  const path = (query) => `/tasks/${encodeURIComponent(id)}?${new URLSearchParams(query)}`;
+  const found = await ask("DELETE", path({ dry_run: true, model: true })).catch((error) => ({ refused: error.message }));
+  const dialog = element("dialog");
+  dialog.id = "deletion";
+  dialog.append(element("h2", t("tasks.delete.title")));
+  const mb = ((found.bytes ?? 0) / 1e6).toFixed(1);
+  dialog.append(element("p", found.refused ?? t("tasks.delete.what", { files: found.files, mb })));
+  for (const sentence of found.stays ?? []) dialog.append(element("p", sentence, "quiet"));
+  const served = (found.models ?? []).filter((model) => model.served);
+  const yes = element("button", t("delete"), "primary");
+  yes.hidden = Boolean(found.refused);
+  if (served.length && !found.refused) {
+    const names = served.map((model) => `${model.name}/${model.version}`).join(", ");
+    const agreed = element("input");
+    agreed.type = "checkbox";
+    agreed.onchange = () => { yes.disabled = !agreed.checked; };
+    yes.disabled = true;
+    const label = element("label", ` ${t("tasks.delete.model", { models: names })}`);
+    label.prepend(agreed);
+    dialog.append(label);
+  }
+  const no = element("button", t("tasks.delete.no"));
+  no.onclick = () => dialog.close();
+  yes.onclick = async () => {
+    yes.disabled = true;
+    try {
+      await ask("DELETE", path({ model: served.length > 0 }));
+      dialog.close();
+      await look();
+    } catch (error) {
+      dialog.querySelector("p").textContent = error.message;
+    }
+  };
+  dialog.append(no, yes);
+  dialog.onclose = () => dialog.remove();
+  document.body.append(dialog);
+  dialog.showModal();
 }

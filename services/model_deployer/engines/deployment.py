@@ -95,6 +95,19 @@ def withdraw(repository: ModelRepository, server: ModelServer, name: str) -> Non
     server.unload(name)
 
 
+def forget(repository: ModelRepository, server: ModelServer, name: str, version: int) -> None:
+    """Take one version off the server and remove its files for good; harmless when it is absent."""
+    left = [other for other in repository.versions(name) if other != version]
+    if left:
+        repository.remove(name, version)
+        if repository.wanted(name):
+            server.load(name)
+        return
+    repository.want(name, loaded=False)  # or whoever looks after the server brings it back
+    server.unload(name)
+    repository.remove(name, version)
+
+
 def bring_back(repository: ModelRepository, server: ModelServer, name: str) -> ModelSpec:
     """Load a model that was withdrawn."""
     repository.want(name, loaded=True)

@@ -4,7 +4,13 @@ import uuid
 
 import pytest
 
-from services.model_deployer.engines.deployment import bring_back, deploy, roll_back, withdraw
+from services.model_deployer.engines.deployment import (
+    bring_back,
+    deploy,
+    forget,
+    roll_back,
+    withdraw,
+)
 from services.model_deployer.engines.global_model import install_global, restore
 from services.model_deployer.engines.parity import Tolerance, drawn_batch
 from services.model_deployer.errors import ParityFailed
@@ -68,6 +74,22 @@ class DeploymentTests:
             server.infer(second, drawn_batch(64, 1))
         with pytest.raises(Conflict, match="no older version"):
             roll_back(repository, server, name)
+
+    def test_versions_are_forgotten_one_by_one(self, on, name, tiny_onnx, other_onnx):
+        repository, server = on
+        deploy(repository, server, name, 1, tiny_onnx, **TINY)
+        deploy(repository, server, name, 2, other_onnx, **OTHER)
+        forget(repository, server, name, 2)
+        forget(repository, server, name, 2)
+        assert (repository.versions(name), server.spec(name).version) == ([1], 1)
+        assert self.answers(server, server.spec(name))
+        for _ in range(2):
+            forget(repository, server, name, 1)
+            assert repository.versions(name) == []
+            assert not (repository.root / name).exists()
+            assert not [m for m in server.models() if m.name == name and m.state == "READY"]
+            with pytest.raises(NotFound):
+                server.spec(name)
 
     def test_withdraw_and_bring_back(self, on, name, tiny_onnx):
         repository, server = on

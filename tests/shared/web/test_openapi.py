@@ -12,6 +12,13 @@ TABLE = [
     ("post", "/tasks/", {"file_path", "user_id", "options"}, {202, 400, 401, 422}, {"task_id"}),
     ("get", "/tasks/", {"state", "pipeline", "cursor", "limit"}, {200, 401, 422}, {"items"}),
     ("get", "/tasks/{task_id}", set(), {200, 401, 404}, {"steps", "outputs"}),
+    (
+        "delete",
+        "/tasks/{task_id}",
+        {"dry_run", "model"},
+        {200, 202, 401, 404, 409},
+        {"files", "bytes", "rows", "models", "stays", "refused"},
+    ),
     ("post", "/tasks/{task_id}/cancel", set(), {202, 404, 409}, {"task_id"}),
     ("post", "/tasks/{task_id}/retry", {"step"}, {202, 404, 409}, {"task_id"}),
     ("get", "/tasks/{task_id}/outputs/{name}", set(), {200, 404}, set()),
