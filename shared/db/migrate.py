@@ -11,7 +11,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from shared.db import learning_models, models, operation_models  # noqa: F401 - they name tables
+from shared.db import (  # noqa: F401 - they name tables
+    account_models,
+    learning_models,
+    models,
+    operation_models,
+    speech_models,
+)
 from shared.db.base import Base
 
 FOLDER = Path(__file__).parent / "migrations"

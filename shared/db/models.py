@@ -18,9 +18,11 @@ class User(Base):
     __tablename__ = "users"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str | None] = mapped_column(index=True, unique=True)  # in lower case
     role: Mapped[str] = mapped_column(default="user")
     language: Mapped[str] = mapped_column(default="en")
     notify_urls: Mapped[list[Any]] = mapped_column(default=list)
+    sessions_since: Mapped[datetime | None]  # access tokens made before are void
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -31,7 +33,10 @@ class ApiKey(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     sha256: Mapped[str] = mapped_column(unique=True)
+    label: Mapped[str] = mapped_column(default="", server_default="")  # what its owner calls it
+    hint: Mapped[str] = mapped_column(default="", server_default="")  # its first letters
     created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]  # to the hour or so
     revoked_at: Mapped[datetime | None]
 
 

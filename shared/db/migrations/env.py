@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-from shared.db import learning_models, models, operation_models  # noqa: F401 - they name tables
+from shared.db import (  # noqa: F401 - they name tables
+    account_models,
+    learning_models,
+    models,
+    operation_models,
+    speech_models,
+)
 from shared.db.base import Base
 
 engine = context.config.attributes["engine"]
