@@ -30,6 +30,7 @@ from shared.settings import Settings
 MAKE, SEAL = "small_make", "small_seal"
 REFUSED = "This task was made to fail."
 TICK_S = 0.5
+REPORT_S = 0.5
 QUICK = Backoff(times=6, first_s=0.2, most_s=1.0)
 
 Kind = Literal["fine", "retried", "failing", "poison"]
@@ -138,6 +139,14 @@ def _append(path: Path, *words: object) -> None:
         os.close(descriptor)
 
 
+def _take(work_s: float, run: Run, message: str) -> None:
+    """Take that long, and report now and then, as all long work does: it hears when to give up."""
+    ends_at = time.monotonic() + work_s
+    while (left_s := ends_at - time.monotonic()) > 0:
+        time.sleep(min(left_s, REPORT_S))
+        run.report(0.5, message)
+
+
 def _do(work: str, job: SmallJob, run: Run, *parts: str) -> SmallJob:
     data_dir = run.platform.settings.data_dir
     _append(runs_log(data_dir), job.task_id, work, os.getpid())
@@ -154,8 +163,7 @@ def _do(work: str, job: SmallJob, run: Run, *parts: str) -> SmallJob:
     with part.open("w") as out:  # in two halves: a kill between them must leave nothing that counts
         out.write(digest[:32])
         out.flush()
-        time.sleep(job.work_s)
-        run.report(0.5, f"{work} works")
+        _take(job.work_s, run, f"{work} works")
         out.write(digest[32:])
     part.replace(file)
     return job.having(digest=digest)
