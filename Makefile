@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # most tests wait for something; two cores are enough
+# Most tests wait for something: three at a time keep two cores busy.
+TESTS_AT_ONCE := 3
+SIDE_BY_SIDE = --numprocesses $(TESTS_AT_ONCE) --dist loadgroup --no-loadscope-reorder
 export YOLO_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
