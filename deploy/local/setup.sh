@@ -15,13 +15,13 @@ uv() { # the installer itself lives in a venv of its own, so that nothing outsid
   .venv-uv/bin/uv "$@"
 }
 
-make_venv() { # FOLDER LOCKFILE
+make_venv() { # FOLDER LOCKFILE [UV_OPTION...]
   local stamp="$1/.lock.sha256" want
   want=$(sha256sum <"$2")
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && return 0
   echo "Setting up $1 from $2 (once; later runs skip this) ..."
   [ -x "$1/bin/python" ] || uv venv -q --python "$PYTHON" "$1"
-  VIRTUAL_ENV="$1" uv pip sync -q --compile-bytecode "$2"
+  VIRTUAL_ENV="$1" uv pip sync -q "${@:3}" "$2"
   echo "$want" >"$stamp"
 }
 
@@ -36,12 +36,13 @@ SHIM
 
 case ${1:-main} in
 main)
-  make_venv .venv deploy/requirements/lock.txt
+  make_venv .venv deploy/requirements/lock.txt --compile-bytecode
   make_command
   ;;
-triton) make_venv .venv-triton deploy/requirements/triton.lock.txt ;;
-bench) make_venv .venv-bench deploy/requirements/bench.lock.txt ;;
-prefect) make_venv .venv-prefect deploy/requirements/prefect.lock.txt ;;
-label_studio) make_venv .venv-label-studio deploy/requirements/label_studio.lock.txt ;;
+triton) make_venv .venv-triton deploy/requirements/triton.lock.txt --compile-bytecode ;;
+bench) make_venv .venv-bench deploy/requirements/bench.lock.txt --compile-bytecode ;;
+prefect) make_venv .venv-prefect deploy/requirements/prefect.lock.txt --compile-bytecode ;;
+label_studio) # eleven thousand files, of which it loads a part: those are compiled when they are
+  make_venv .venv-label-studio deploy/requirements/label_studio.lock.txt ;;
 *) echo "usage: $0 main|triton|bench|prefect|label_studio" >&2; exit 2 ;;
 esac
