@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from services.api_gateway.deletion_schemas import Deletion, GoingModel
@@ -13,9 +13,10 @@ from shared.admission.callers import own_task
 from shared.db.models import Labeling, Task
 from shared.flow import deletion
 from shared.flow.states import State
-from shared.messages import Sentence
+from shared.messages import Sentence, spoken
 from shared.redaction import without_secrets
 from shared.web.access import InCaller, InPlatform
+from shared.web.language import language_of, spoken_in
 from shared.web.openapi import responses
 
 OWN_TOOLS = frozenset({"builtin", "folder", "auto"})  # whose labelings lie with the task
@@ -34,6 +35,7 @@ router = APIRouter()
 def delete_task(
     platform: InPlatform,
     caller: InCaller,
+    request: Request,
     response: Response,
     task_id: str,
     *,
@@ -45,10 +47,12 @@ def delete_task(
     It is marked at once and gone soon after: `GET /tasks/{task_id}` says DELETING, then 404. Again
     while it goes is harmless. A task that others need is refused, and they are named.
     """
+    language = language_of(request)
+    response.headers.update(spoken_in(language))
     with platform.reads() as session:
         task = own_task(session, caller, task_id, deleting=True)
         found = deletion.survey(session, platform.storage, task, model=model)
-        stays = list(_staying(session, task))
+        stays = [spoken(sentence, language) for sentence in _staying(session, task)]
     if dry_run:
         response.status_code = 200
     else:
@@ -67,7 +71,7 @@ def delete_task(
             for each in found.versions
         ],
         stays=stays,
-        refused=str(found.refused) if dry_run and found.refused else None,
+        refused=found.refused.told(language) if dry_run and found.refused else None,
     )
 
 

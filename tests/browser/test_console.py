@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 from playwright.sync_api import Browser, expect
 
+from shared.flow import deletion
 from tests.browser.labeling import Lab, Person, Truth
 from tests.shared.web.door import Door
 
@@ -45,6 +46,28 @@ def test_the_key_is_asked_for_and_stays_in_the_tab(browser: Browser, lab: Lab):
         assert page.evaluate("document.cookie") == ""
         page.click("#logout")
         expect(page.locator("#login")).to_be_visible()
+
+
+def test_a_task_is_deleted_after_a_look_at_what_goes(lab: Lab, hire: Hire):
+    door = lab.door
+    kept, gone = (door.submit("ann", labeler="folder") for _ in range(2))
+    door.keep(f"videos/{gone}/source.mp4", b"0123456789" * 120_000)
+    with door.client("ann") as ann:
+        ann.post(f"/tasks/{gone}/cancel").raise_for_status()
+    page = hire().page
+    page.goto(f"{door.url}/ui")
+    row, dialog = page.locator(f"[data-task='{gone}']"), page.locator("#deletion")
+    row.get_by_role("button", name="Delete").click()
+    expect(dialog).to_contain_text("1 files (1.2 MB)")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_have_count(0)
+    assert door.platform.storage.exists(f"videos/{gone}/source.mp4")
+    row.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(row).to_contain_text("being deleted")
+    deletion.finish(door.platform)
+    expect(row).to_have_count(0)
+    expect(page.locator(f"[data-task='{kept}'] button")).to_have_count(0)  # it is at work
 
 
 def test_a_waiting_task_leads_to_its_labeler(lab: Lab, hire: Hire, shots: Shots):

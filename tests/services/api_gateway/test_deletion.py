@@ -96,6 +96,11 @@ def test_looking_first_tells_what_would_go_and_changes_nothing(door: Door, ann) 
     assert found["models"] == [{"name": f"task-{task_id}", "version": 1, "served": True}]
     assert "model=true" in found["refused"]
     assert found["state"] == "SUCCEEDED"
+    korean = ann.delete(
+        f"/tasks/{task_id}", params={"dry_run": True}, headers={"Accept-Language": "ko"}
+    )
+    assert "배포되어" in korean.json()["refused"]
+    assert korean.headers["content-language"] == "ko"
     with_model = {"dry_run": True, "model": True}
     assert ann.delete(f"/tasks/{task_id}", params=with_model).json()["refused"] is None
     assert rows(door, task_id) == before
@@ -110,6 +115,8 @@ def test_a_task_goes_with_all_that_belongs_to_it(door: Door, ann) -> None:
     assert ann.get(path).json()["state"] == ann.get(f"/status/{task_id}").json()["state"]
     deletion.finish(door.platform)
     assert files(door, task_id) == []
+    loads = {load.name: load.pending for load in door.platform.broker.loads()}
+    assert loads["model_deployer"] > 0  # it was asked to do its part
     assert ann.get(path).json()["state"] == "DELETING"  # its model waits for the deployer
     again = ann.delete(path)
     assert (again.status_code, again.json()["state"]) == (202, "DELETING")
