@@ -11,7 +11,7 @@ from shared.db.base import Base, now
 
 
 class Password(Base):
-    """How a user logs in, and how often somebody lately failed to; users with keys alone have none."""
+    """How a user logs in; users with keys alone have none."""
 
     __tablename__ = "passwords"
     user_id: Mapped[str] = mapped_column(
@@ -19,7 +19,15 @@ class Password(Base):
     )
     hash: Mapped[str]  # Argon2id, with its parameters
     changed_at: Mapped[datetime] = mapped_column(default=now)
-    failures: Mapped[int] = mapped_column(default=0)  # since the last success
+
+
+class LoginAttempts(Base):
+    """How often somebody lately tried to log in under a name, whether there is such a user or not."""
+
+    __tablename__ = "login_attempts"
+    login_sha256: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)  # since the last success
+    last_at: Mapped[datetime] = mapped_column(default=now, index=True)
     locked_until: Mapped[datetime | None]
 
 

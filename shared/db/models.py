@@ -22,7 +22,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(default="user")
     language: Mapped[str] = mapped_column(default="en")
     notify_urls: Mapped[list[Any]] = mapped_column(default=list)
-    sessions_since: Mapped[datetime | None]  # access tokens made before are void
+    leaving_at: Mapped[datetime | None]  # asked to be deleted; gone when all of theirs is
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

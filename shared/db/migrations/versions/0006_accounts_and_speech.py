@@ -33,12 +33,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_actors_name_id", "actors", ["name", "id"], unique=False)
     op.create_table(
+        "login_attempts",
+        sa.Column("login_sha256", NAME, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("locked_until", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("login_sha256", name=op.f("pk_login_attempts")),
+    )
+    op.create_index(op.f("ix_login_attempts_last_at"), "login_attempts", ["last_at"], unique=False)
+    op.create_table(
         "passwords",
         sa.Column("user_id", NAME, nullable=False),
         sa.Column("hash", NAME, nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("locked_until", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_passwords_user_id_users"), ondelete="CASCADE"
         ),
@@ -223,14 +230,14 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("hint", NAME, server_default="", nullable=False))
     op.add_column("api_keys", sa.Column("used_at", MOMENT, nullable=True))
     op.add_column("users", sa.Column("email", NAME, nullable=True))
-    op.add_column("users", sa.Column("sessions_since", MOMENT, nullable=True))
+    op.add_column("users", sa.Column("leaving_at", MOMENT, nullable=True))
     op.create_index(op.f("ix_users_email"), "users", ["email"], unique=True)
 
 
 def downgrade() -> None:
 
     op.drop_index(op.f("ix_users_email"), table_name="users")
-    op.drop_column("users", "sessions_since")
+    op.drop_column("users", "leaving_at")
     op.drop_column("users", "email")
     op.drop_column("api_keys", "used_at")
     op.drop_column("api_keys", "hint")
@@ -252,5 +259,7 @@ def downgrade() -> None:
     op.drop_index("ix_refresh_tokens_family", table_name="refresh_tokens")
     op.drop_table("refresh_tokens")
     op.drop_table("passwords")
+    op.drop_index("ix_login_attempts_last_at", table_name="login_attempts")
+    op.drop_table("login_attempts")
     op.drop_index("ix_actors_name_id", table_name="actors")
     op.drop_table("actors")
