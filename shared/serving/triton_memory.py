@@ -35,7 +35,7 @@ MOST_BYTES = 256 << 20  # of one process, with what the server has not let go of
 MOST = 32  # regions of one process
 ANSWER_S = 1.0  # how long the server may take to map a region
 PAUSE_S = 5.0  # without regions, after a server did not answer or all were in use
-FIRST = (2, 50)  # the version of Triton from which a region in use is never unmapped
+FIRST = (2, 51)  # the oldest Triton known to keep a region mapped while a request reads it
 
 log = structlog.get_logger()
 
@@ -173,7 +173,7 @@ class SharedRegions:
         try:
             about = client.get_server_metadata(client_timeout=ANSWER_S)
             if tuple(int(part) for part in about.version.split(".")[:2]) < FIRST:
-                self._off(f"Triton {about.version} unmaps regions that it still reads")
+                self._off(f"Triton {about.version} may unmap a region that it still reads")
                 return False
             listed = client.get_system_shared_memory_status(client_timeout=ANSWER_S)
             for name in listed.regions:
