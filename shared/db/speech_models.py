@@ -19,6 +19,7 @@ class Actor(Base):
     __table_args__ = (Index("ix_actors_name_id", "name", "id"),)
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
+    searched: Mapped[str] = mapped_column(unique=True)  # the name as searches compare it
     about: Mapped[str] = mapped_column(Text, default="")
     image_url: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -29,13 +30,15 @@ class _Spoken:
     """What an actor's take is, and how far its features are."""
 
     text: Mapped[str] = mapped_column(Text)
+    searched: Mapped[str] = mapped_column(Text)  # text and title as searches compare them
     audio_key: Mapped[str | None] = mapped_column(Text)  # in the storage
     audio_sha256: Mapped[str | None]
     duration_s: Mapped[float | None]
     features_key: Mapped[str | None] = mapped_column(Text)  # of the scorer's document
     feature_version: Mapped[str | None]
     state: Mapped[str] = mapped_column(default="NO_AUDIO")  # PREPARING | READY | FAILED
-    problem: Mapped[str | None] = mapped_column(Text)  # why FAILED, for people
+    preparing_task: Mapped[str | None]  # that computes the features, or did so last
+    problem: Mapped[dict[str, Any] | None]  # why FAILED: key and fields of the sentence, and its text
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
