@@ -23,6 +23,7 @@ from tests.servers.server import Server
 ROOT = label_studio.ROOT
 LOCK = ROOT / "deploy" / "requirements" / "label_studio.lock.txt"
 CACHE = ROOT / ".cache" / "label_studio"
+FIRST_START_S = label_studio.READY_S + 100  # and the installation
 ACCOUNT = label_studio.Account(
     "annotator@actverse.local",
     "a-password-of-tests",

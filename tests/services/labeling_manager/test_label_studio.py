@@ -26,9 +26,12 @@ from shared.labels.boxes import Box, FrameState
 from shared.labels.errors import LabelInvalid
 from shared.platform import Platform
 from tests.contracts.labeling import BOX, SPEC, LabelingContract, images, sure
-from tests.servers.label_studio import ACCOUNT, LabelStudioServer
+from tests.servers.label_studio import ACCOUNT, FIRST_START_S, LabelStudioServer
 from tests.servers.ports import free_port
 from tests.services.labeling_manager.studio import Annotator, engine_of, items_of, mesh
+
+# whoever comes first installs the tool and migrates its database
+pytestmark = pytest.mark.timeout(FIRST_START_S)
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from services.labeling_manager import repository
 from services.labeling_manager.engines.port import FrameImage
 from shared.net.signed_links import kept_secret, link_path
 from tests.contracts.labeling import BOX, SPEC
-from tests.servers.label_studio import ACCOUNT, LabelStudioServer
+from tests.servers.label_studio import ACCOUNT, FIRST_START_S, LabelStudioServer
 from tests.servers.ports import free_port
 from tests.services.labeling_manager.studio import Annotator, engine_of
 from tests.shared.web.door import Door
 
+# whoever comes first installs the tool and migrates its database
+pytestmark = pytest.mark.timeout(FIRST_START_S)
 IMAGE = b"\xff\xd8 a frame"
 SECRET = {"X-Actverse-Webhook-Secret": ACCOUNT.webhook_secret}
 HOOK = "/labeling/webhook/label-studio"
