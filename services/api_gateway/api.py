@@ -21,7 +21,6 @@ from services.api_gateway import (
     repository,
     stream,
     submission,
-    uploads,
     uploads_api,
 )
 from services.api_gateway import health as machine
@@ -44,8 +43,8 @@ from shared.flow.states import State
 from shared.messages import Sentence
 from shared.pipelines import atlas, render
 from shared.platform import Platform
-from shared.web import metrics
-from shared.web.access import InCaller, InPlatform, InPressure
+from shared.web import metrics, uploads
+from shared.web.access import InCaller, InPlatform, InPressure, InPulse
 from shared.web.files import SentFile
 from shared.web.openapi import responses
 from shared.web.problems import answer
@@ -62,7 +61,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(uploads.forget_broken, folder)
     machine.prime()
     app.state.submitting, app.state.looking = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
-    app.state.pulse = stream.pulse(app.state.platform)
+    app.state.look = stream.looking(app.state.platform)
     yield
 
 
@@ -213,6 +212,7 @@ def status_events(
     request: Request,
     platform: InPlatform,
     caller: InCaller,
+    pulse: InPulse,
     task_id: str,
     last_event_id: Annotated[int, Header(ge=0)] = 0,
 ) -> EventSourceResponse:
@@ -220,7 +220,7 @@ def status_events(
     with platform.reads() as session:
         own_task(session, caller, task_id, deleting=True)
     return EventSourceResponse(
-        stream.task_events(request.app.state.pulse, task_id, last_event_id),
+        pulse.stream(request.app.state.look, task_id, last_event_id),
         ping=0,  # one timer for all, see `pulse`
     )
 

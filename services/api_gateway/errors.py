@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from shared.errors import BadInput, Conflict, Invalid, MediaRejected, TooLarge, Unavailable
+from shared.errors import BadInput, Conflict, Invalid, Unavailable
 from shared.messages import Sentence
-
-
-class UploadTooLarge(TooLarge):
-    """An upload is over the limit."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(Sentence("error.upload_too_large", limit_mb=limit_bytes / 1024**2))
-
-
-class NotMedia(MediaRejected):
-    """An upload declares itself to be something that cannot be a video or a sound."""
-
-    def __init__(self, found: str) -> None:
-        super().__init__(Sentence("error.not_media", found=found))
 
 
 class NoDirectUploads(Conflict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,23 +16,15 @@ from services.api_gateway.errors import BadCursor, KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
 from shared.db.base import table
 from shared.db.direct import Direct
-from shared.db.models import Output, StepRun, Task, TaskEvent, Upload, now
+from shared.db.models import Output, StepRun, Task, Upload, now
 from shared.db.prepared import Prepared
 from shared.errors import NotFound
-from shared.flow.states import ENDED, State
+from shared.flow.states import State
 from shared.messages import Sentence
 from shared.redaction import without_secrets
 
 HIDDEN = frozenset({"notify"})  # addresses of people
 TASK, RUN = table(Task), table(StepRun)
-EVENT_COLUMNS = (
-    TaskEvent.id,
-    TaskEvent.task_id,
-    TaskEvent.step,
-    TaskEvent.kind,
-    TaskEvent.data,
-    TaskEvent.at,
-)
 STEP_COLUMNS = (
     "name",
     "service",
@@ -221,32 +213,6 @@ def status(direct: Direct, task_id: str) -> tuple[str, StatusView] | None:
         error=rows[0].task_error,
         process_status=steps,
     )
-
-
-def events_after(
-    session: Session, positions: Mapping[str, int]
-) -> dict[str, tuple[list[Any], bool]]:
-    """What happened to each task since its position, and whether it had ended before that was read.
-
-    In this order: the other way round, the end could come between the two and its event be missed.
-    A task that is gone has ended.
-    """
-    ids = list(positions)
-    alive = {
-        task_id
-        for task_id, state in session.execute(select(Task.id, Task.state).where(Task.id.in_(ids)))
-        if state not in ENDED
-    }
-    rows = session.execute(
-        select(*EVENT_COLUMNS)
-        .where(TaskEvent.task_id.in_(ids), TaskEvent.id > min(positions.values()))
-        .order_by(TaskEvent.id)
-    )
-    found: dict[str, list[Any]] = {task_id: [] for task_id in ids}
-    for row in rows:
-        if row.id > positions[row.task_id]:
-            found[row.task_id].append(row)
-    return {task_id: (events, task_id not in alive) for task_id, events in found.items()}
 
 
 def output(session: Session, task_id: str, name: str) -> Output | None:

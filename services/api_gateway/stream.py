@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sse_starlette import ServerSentEvent
 
-from services.api_gateway import live, repository
-from services.api_gateway.pulse import Pulse, Seen
+from services.api_gateway import live
 from shared.platform import Platform
+from shared.web.pulse import Look, Seen
+from shared.web.task_events import events_after
 
 ANSWER = {
     "description": "The stream; it ends with the task",
@@ -27,12 +28,12 @@ ANSWER = {
 }
 
 
-def pulse(platform: Platform) -> Pulse:
-    """What feeds the streams of this process."""
+def looking(platform: Platform) -> Look:
+    """What the streams of this process are fed with."""
 
     def look(positions: Mapping[str, int]) -> Mapping[str, Seen]:
         with platform.reads() as session:
-            found = repository.events_after(session, positions)
+            found = events_after(session, positions)
             going_on = [task_id for task_id, (_, ended) in found.items() if not ended]
             shown = live.of_running(session, platform.live.of(going_on))
         return {
@@ -40,17 +41,7 @@ def pulse(platform: Platform) -> Pulse:
             for task_id, events in found.items()
         }
 
-    return Pulse(platform.news.since, look)
-
-
-async def task_events(news: Pulse, task_id: str, position: int) -> AsyncIterator[bytes]:
-    """Every event since `position`, then live ones, until the task has ended."""
-    with news.reading(task_id, position) as reader:
-        while text := await reader.take():
-            yield text
-            if reader.behind:
-                reader.behind = False
-                news.look_at({task_id})
+    return look
 
 
 def _seen(task_id: str, events: Sequence[Any], ended: bool, figures: bytes) -> Seen:

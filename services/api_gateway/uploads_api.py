@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 
-from services.api_gateway import repository, uploads
-from services.api_gateway.errors import NoDirectUploads, NotMedia, UploadTooLarge
+from services.api_gateway import repository
+from services.api_gateway.errors import NoDirectUploads
 from services.api_gateway.schemas import DirectUpload, DirectUploadWish, UploadView
 from shared.admission.callers import Caller
 from shared.db.models import Upload
@@ -21,8 +21,10 @@ from shared.platform import Platform
 from shared.storage.content import content_type
 from shared.storage.port import Announced
 from shared.telemetry.table import UPLOAD_BYTES
+from shared.web import uploads
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import file_body, responses
+from shared.web.uploads import NotMedia, UploadTooLarge
 
 PENDING, READY = "PENDING", "READY"
 router = APIRouter(prefix="/uploads", tags=["uploads"])

@@ -9,8 +9,10 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from shared.admission.callers import Caller
 from shared.admission.pressure import Pressure
-from shared.errors import Unauthorised
+from shared.errors import Forbidden, Unauthorised
+from shared.messages import Sentence
 from shared.platform import Platform
+from shared.web.pulse import Pulse
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of Actverse")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key of Actverse")
@@ -49,6 +51,16 @@ async def caller_of(
 InCaller = Annotated[Caller, Depends(caller_of)]
 
 
+async def admin_of(caller: InCaller) -> Caller:
+    """The caller, if it is an admin."""
+    if not caller.is_admin:
+        raise Forbidden(Sentence("error.for_admins", caller=caller.name))
+    return caller
+
+
+InAdmin = Annotated[Caller, Depends(admin_of)]
+
+
 async def pressure_of(request: Request) -> Pressure:
     """That of the app."""
     pressure: Pressure = request.app.state.pressure
@@ -56,3 +68,12 @@ async def pressure_of(request: Request) -> Pressure:
 
 
 InPressure = Annotated[Pressure, Depends(pressure_of)]
+
+
+async def pulse_of(request: Request) -> Pulse:
+    """That of the app."""
+    pulse: Pulse = request.app.state.pulse
+    return pulse
+
+
+InPulse = Annotated[Pulse, Depends(pulse_of)]

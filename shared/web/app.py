@@ -16,6 +16,7 @@ from shared.platform import Platform
 from shared.web import openapi, problems
 from shared.web.gate import Gate
 from shared.web.observed import Observed
+from shared.web.pulse import Pulse
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the
@@ -43,6 +44,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
     )
     app.state.platform = platform
     app.state.pressure = Pressure(platform)
+    app.state.pulse = Pulse(platform.news.since)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Gate, platform=platform)

@@ -29,10 +29,8 @@ MORE = {
         "frames_api",
         "health",
         "live",
-        "pulse",
         "stream",
         "submission",
-        "uploads",
         "uploads_api",
     },  # what its routes call
     "labeling_manager": {

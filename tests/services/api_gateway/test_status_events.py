@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api_gateway import pulse
 from shared.errors import MediaRejected
 from shared.progress.news import LOOK_EVERY_S
+from shared.web import pulse
 from tests.shared.web.door import Door
 
 Event = tuple[int | None, str, dict[str, Any]]

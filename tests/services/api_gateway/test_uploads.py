@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.api_gateway import uploads
-from services.api_gateway.uploads import forget_broken, safe_name
+from shared.web import uploads
+from shared.web.uploads import forget_broken, safe_name
 from tests.shared.web.door import Door
 
 ROOT = Path(__file__).resolve().parents[3]

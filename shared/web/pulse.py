@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,7 +37,9 @@ class Seen:
 
 
 Look = Callable[[Mapping[str, int]], Mapping[str, Seen]]
-"""The events of each task after a number. Runs in a thread."""
+"""The events of each task after a number, in the words of one kind of stream. Runs in a thread."""
+Topic = tuple[Look, str]
+"""A task as one kind of stream tells of it: whoever reads the same is fed from the same look."""
 
 
 class Reader:
@@ -92,34 +95,44 @@ class Reader:
 class Pulse:
     """Feeds the readers of one process; does nothing while there are none."""
 
-    def __init__(self, since: Callable[[float], set[str] | None], look: Look) -> None:
-        """`since` is that of `shared.progress.news.News`; both run in threads."""
+    def __init__(self, since: Callable[[float], set[str] | None]) -> None:
+        """`since` is that of `shared.progress.news.News`, which has one listener a process."""
         self._since = since
-        self._look = look
-        self._readers: dict[str, set[Reader]] = {}
-        self._due: set[str] = set()
+        self._looks: set[Look] = set()  # a few: one for each kind of stream
+        self._readers: dict[Topic, set[Reader]] = {}
+        self._due: set[Topic] = set()
         self._is_due = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @contextlib.contextmanager
-    def reading(self, task_id: str, position: int) -> Iterator[Reader]:
+    def reading(self, look: Look, task_id: str, position: int) -> Iterator[Reader]:
         """A reader of the events of `task_id` after `position`, until the end of the block."""
-        reader = Reader(task_id, position)
-        self._readers.setdefault(task_id, set()).add(reader)
+        topic, reader = (look, task_id), Reader(task_id, position)
+        self._looks.add(look)
+        self._readers.setdefault(topic, set()).add(reader)
         self._run()
         self.look_at({task_id})
         try:
             yield reader
         finally:
-            mine = self._readers[task_id]
+            mine = self._readers[topic]
             mine.discard(reader)
             if not mine:
-                del self._readers[task_id]
+                del self._readers[topic]
             self._is_due.set()  # perhaps nobody is left to look for
+
+    async def stream(self, look: Look, task_id: str, position: int) -> AsyncIterator[bytes]:
+        """Every event since `position`, then live ones, until the task has ended."""
+        with self.reading(look, task_id, position) as reader:
+            while text := await reader.take():
+                yield text
+                if reader.behind:
+                    reader.behind = False
+                    self.look_at({task_id})
 
     def look_at(self, task_ids: Collection[str]) -> None:
         """There may be something new of these tasks."""
-        self._due |= self._readers.keys() & task_ids
+        self._due |= self._readers.keys() & set(product(self._looks, task_ids))
         if self._due:
             self._is_due.set()
 
@@ -136,7 +149,10 @@ class Pulse:
             except SQLAlchemyError as error:
                 await self._rest(error)
                 tasks = None
-            self.look_at(self._readers.keys() if tasks is None else tasks)
+            if tasks is None:
+                self._look_at_all()
+            else:
+                self.look_at(tasks)
 
     async def _deliver(self) -> None:
         while self._readers:
@@ -144,26 +160,28 @@ class Pulse:
             await asyncio.sleep(GATHER_S)
             self._is_due.clear()
             due, self._due = self._due, set()
-            # tasks that are about equally far are read together
-            far = sorted(
-                (self._position(task_id), task_id) for task_id in due & self._readers.keys()
-            )
-            for begin in range(0, len(far), TASKS_A_LOOK):
-                some = far[begin : begin + TASKS_A_LOOK]
-                await self._give({task_id: position for position, task_id in some})
+            wanted: dict[Look, list[tuple[int, str]]] = {}
+            for look, task_id in due & self._readers.keys():
+                wanted.setdefault(look, []).append((self._position((look, task_id)), task_id))
+            for look, topics in wanted.items():
+                far = sorted(topics)  # tasks that are about equally far are read together
+                for begin in range(0, len(far), TASKS_A_LOOK):
+                    some = far[begin : begin + TASKS_A_LOOK]
+                    await self._give(look, {task_id: position for position, task_id in some})
 
-    def _position(self, task_id: str) -> int:
-        return min(reader.position for reader in self._readers[task_id])
+    def _position(self, topic: Topic) -> int:
+        readers = self._readers.get(topic, ())  # they may have left during another look
+        return min((reader.position for reader in readers), default=0)
 
-    async def _give(self, positions: dict[str, int]) -> None:
+    async def _give(self, look: Look, positions: dict[str, int]) -> None:
         try:
-            seen = await asyncio.to_thread(self._look, positions)
+            seen = await asyncio.to_thread(look, positions)
         except SQLAlchemyError as error:
             await self._rest(error)
             self.look_at(positions)
             return
         for task_id, found in seen.items():
-            for reader in self._readers.get(task_id, ()):
+            for reader in self._readers.get((look, task_id), ()):
                 if reader.position >= positions[task_id]:  # else it came meanwhile, and is due
                     reader.give(found)
 
@@ -174,8 +192,11 @@ class Pulse:
             for readers in self._readers.values():
                 for reader in readers:
                     reader.beat()
-            self.look_at(self._readers.keys())
+            self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        self.look_at({task_id for _, task_id in self._readers})
 
     async def _rest(self, error: SQLAlchemyError) -> None:
-        log.warning("gateway.pulse.failed", error=str(getattr(error, "orig", error)))
+        log.warning("web.pulse.failed", error=str(getattr(error, "orig", error)))
         await asyncio.sleep(REST_S)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from services.api_gateway import pulse
-from services.api_gateway.pulse import Pulse, Reader, Seen
+from shared.web import pulse
+from shared.web.pulse import Pulse, Reader, Seen
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ class Book:
         return found
 
     def pulse(self) -> Pulse:
-        return Pulse(self.since, self.look)
+        return Pulse(self.since)
 
 
 def told(story: Coroutine[Any, Any, None]) -> None:
@@ -90,7 +90,9 @@ def test_one_look_feeds_all_and_only_those_with_news() -> None:
     async def story() -> None:
         news = book.pulse()
         with ExitStack() as stack:
-            readers = [stack.enter_context(news.reading(f"task-{n}", 0)) for n in range(50)]
+            readers = [
+                stack.enter_context(news.reading(book.look, f"task-{n}", 0)) for n in range(50)
+            ]
             while sum(map(len, book.looks)) < len(readers):  # noqa: ASYNC110 - a thread looks
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
@@ -113,7 +115,7 @@ def test_a_reader_goes_on_where_it_was_and_hears_the_end() -> None:
 
     async def story() -> None:
         news = book.pulse()
-        with news.reading("t", 4) as late, news.reading("t", 0) as early:
+        with news.reading(book.look, "t", 4) as late, news.reading(book.look, "t", 0) as early:
             await until(late, b"9 ")
             await until(early, b"1 4 9 ")
             book.write("t", 11)
@@ -134,12 +136,12 @@ def test_who_comes_during_a_look_misses_nothing_of_before() -> None:
 
     async def story() -> None:
         news = book.pulse()
-        with news.reading("t", 0) as first:
+        with news.reading(book.look, "t", 0) as first:
             await until(first, b"1 2 3 ")
             book.write("t", 4)
             while len(book.looks) < 2:  # noqa: ASYNC110 - a thread counts them
                 await asyncio.sleep(0.001)
-            with news.reading("t", 0) as second:
+            with news.reading(book.look, "t", 0) as second:
                 await until(second, b"1 2 3 4 ")
             await until(first, b"4 ")
 
@@ -153,7 +155,7 @@ def test_news_that_nobody_told_of_are_found_with_the_heartbeat(
     book = Book()
 
     async def story() -> None:
-        with book.pulse().reading("t", 0) as reader:
+        with book.pulse().reading(book.look, "t", 0) as reader:
             assert await reader.take() == pulse.HEARTBEAT
             book.write("t", 1, tell=False)
             while (text := await reader.take()) == pulse.HEARTBEAT:
@@ -172,7 +174,7 @@ def test_a_client_that_does_not_read_fills_no_memory(monkeypatch: pytest.MonkeyP
 
     async def story() -> None:
         news = book.pulse()
-        with news.reading("t", 0) as reader:
+        with news.reading(book.look, "t", 0) as reader:
             got = b""
             while text := await reader.take():
                 assert text.count(b" ") <= 10
@@ -192,7 +194,7 @@ def test_readers_outlive_a_database_that_is_away() -> None:
     book.failures = 2
 
     async def story() -> None:
-        with book.pulse().reading("t", 0) as reader:
+        with book.pulse().reading(book.look, "t", 0) as reader:
             await until(reader, b"3 ")
 
     told(story())
@@ -204,7 +206,7 @@ def test_nobody_looks_when_nobody_reads() -> None:
     async def story() -> None:
         news = book.pulse()
         for _ in range(3):
-            with news.reading("t", 0):
+            with news.reading(book.look, "t", 0):
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert not news._readers

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from fastapi import Request
@@ -20,9 +20,11 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from services.api_gateway.errors import NotMedia, UploadTooLarge
-from shared.errors import ActverseError, BadInput
+from shared.errors import ActverseError, BadInput, MediaRejected, TooLarge
 from shared.messages import Sentence
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks  # a type only
 
 OPAQUE = {
     "application/octet-stream",
@@ -43,6 +45,20 @@ MAX_NAME_BYTES = 120  # file systems take 255, and we append to it
 BESIDE_FILE_BYTES = 64 * 1024  # boundaries and other fields of the form
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 3.0
+
+
+class UploadTooLarge(TooLarge):
+    """An upload is over the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(Sentence("error.upload_too_large", limit_mb=limit_bytes / 1024**2))
+
+
+class NotMedia(MediaRejected):
+    """An upload declares itself to be something that cannot be a video or a sound."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(Sentence("error.not_media", found=found))
 
 
 @dataclass
@@ -163,7 +179,7 @@ class _Reader:
         self._found: Received | None = None
         self._done = False
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._header_field,
