@@ -20,6 +20,8 @@ BY_TASK = frozenset(
 )
 """Folders of the storage in which each task has one of its own, under its id."""
 DATASETS, MODELS = "datasets", "models"
+SERVING = frozenset({"deployment", "withdrawal"})
+"""Pipelines that make nothing of what they name: once they have ended, they need it no more."""
 SERVED = "READY"  # the state of a deployment that the model server holds
 
 
@@ -148,6 +150,8 @@ def _why(
         texts = (text.removeprefix(f"{MODELS}/") for text in _texts(known))
         mentioned = any(text in names or task_id in text for text in texts)
         return "at work" if mentioned else None
+    if other.pipeline in SERVING:
+        return None
     if known.get("root_task_id") == task_id:
         return f"round {known.get('round')}"
     made_from = [known, *(known.get("earlier") or ())]

@@ -6,13 +6,14 @@ import csv
 import hashlib
 import io
 import json
+import time
 from pathlib import Path
 
 import av
 import httpx
 import pytest
 
-from deploy.cli.client import Client
+from deploy.cli.client import Client, Refused
 from deploy.local.annotator import Annotator
 from deploy.local.mesh import Mesh
 from tests.stack.conftest import FAST, data_dir
@@ -241,3 +242,24 @@ def test_a_withdrawn_model_is_gone_and_comes_back_when_deployed(client: Client, 
     again = client.call("POST", "/deployments", json=wish, headers=waits)
     assert (again["model"], again["version"]) == (results["model"], results["version"])
     assert state() == "READY"
+
+
+def test_at_last_the_task_goes_with_its_round_and_its_model(client: Client, done: dict) -> None:
+    root, model = done["task"]["task_id"], done["task"]["results"]["model"]
+    round_id = client.call("GET", f"/tasks/{root}/rounds")["rounds"][-1]["task_id"]
+    with pytest.raises(Refused, match=round_id):
+        client.delete(root, model=True)
+    versions = client.call("GET", f"/models/{root}/versions")
+    if versions["current"] == 2:
+        with pytest.raises(Refused, match="rollback"):
+            client.delete(round_id, model=True)
+        client.call("POST", f"/models/{root}/rollback")
+    for task_id, versions_left in ((round_id, [1]), (root, [])):
+        assert client.delete(task_id, model=True)["state"] == "DELETING"
+        until = time.monotonic() + 60
+        while task_id in {task["task_id"] for task in client.call("GET", "/tasks/")["items"]}:
+            assert time.monotonic() < until, client.task(task_id)
+            time.sleep(0.1)
+        known = [m for m in client.call("GET", "/models") if m["name"] == model]
+        assert [m["version"] for m in known if m["state"] == "READY"] == versions_left, known
+        assert not [path for path in data_dir().rglob("*") if path.name == task_id]

@@ -244,6 +244,16 @@ def test_an_analysis_needs_the_model_only_while_it_is_at_work(door: Door, ann) -
     assert ann.delete(path).status_code == 202
 
 
+def test_who_served_the_model_again_does_not_need_it(door: Door, ann) -> None:
+    task_id = finished(door)
+    model = {"model": f"task-{task_id}", "version": 1, "model_path": f"models/task-{task_id}/1"}
+    other = other_task(door, "deployment", **model, frame_path=f"frames/{task_id}")
+    assert f"{other} (at work)" in ann.delete(f"/tasks/{task_id}").json()["detail"]
+    with door.platform.sessions.begin() as session:
+        session.get_one(Task, other).state = State.SUCCEEDED
+    assert ann.delete(f"/tasks/{task_id}").status_code == 202
+
+
 def test_what_is_not_the_tasks_stays_and_is_named(door: Door, ann) -> None:
     source = "upload://7/a.mp4"
     task_id = finished(door, file_path=source, upload_path="files/x/results")
