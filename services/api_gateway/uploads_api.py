@@ -38,7 +38,7 @@ router = APIRouter(prefix="/uploads", tags=["uploads"])
 )
 async def upload(request: Request, platform: InPlatform, caller: InCaller) -> UploadView:
     """Send a media file (multipart/form-data, field `file`); it is streamed to disk."""
-    limit = platform.settings.gateway.max_upload_bytes
+    limit = uploads.Limit(platform.settings.gateway.max_upload_bytes)
     folder = platform.storage.local("uploads/new").parent
     received = await uploads.receive(request, folder, limit)
     return await asyncio.to_thread(_keep, platform, caller, received)

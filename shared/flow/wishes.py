@@ -55,11 +55,15 @@ def submit(
     user_id: str,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
+    task_id: str | None = None,
 ) -> Submitted:
-    """Accept a task and ask for its first step."""
+    """Accept a task and ask for its first step.
+
+    `task_id` is for those who have stored files of it already; by default it gets a new one.
+    """
     given = options.model_dump(mode="json")
     known = {k: v for k, v in given.items() if v is not None}
-    task = Submitted(new_id())
+    task = Submitted(task_id or new_id())
     # nobody can watch a task that is not yet there, so its first note need not be written last
     bus.publish_with(
         _new(pipeline.steps),

@@ -80,45 +80,58 @@ class _Part:
     header_bytes: int = 0
 
 
-async def receive(request: Request, folder: Path, limit_bytes: int) -> Received:
-    """Read the one file of a multipart request into `folder/<id>/<filename>`.
+@dataclass(frozen=True)
+class Limit:
+    """How large a file may be, and what is said of a larger one."""
+
+    bytes: int
+    refusal: type[UploadTooLarge] = UploadTooLarge
+
+    def check(self, size: int, spare: int = 0) -> None:
+        """Raise the refusal for more than the limit and `spare` bytes."""
+        if size > self.bytes + spare:
+            raise self.refusal(self.bytes)
+
+
+async def receive(
+    request: Request, folder: Path, limit: Limit, upload_id: str | None = None
+) -> Received:
+    """Read the one file of a multipart request into `folder/<upload_id>/<filename>`.
 
     Memory stays constant; a failed or cut upload leaves nothing behind. Raises `NotMedia` (415),
     `UploadTooLarge` (413, also as soon as Content-Length tells), `BadInput` (400).
     """
     body = request.stream()
     try:
-        boundary = _boundary(request, limit_bytes)
-        return await _received(body, boundary, folder, limit_bytes)
+        boundary = _boundary(request, limit)
+        return await _received(body, boundary, folder / (upload_id or uuid4().hex), limit)
     except ActverseError:
         await _linger(body)
         raise
 
 
-def _boundary(request: Request, limit_bytes: int) -> bytes:
+def _boundary(request: Request, limit: Limit) -> bytes:
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         said = kind.decode(errors="replace") or Sentence("found.nothing")
         raise NotMedia(Sentence("found.sent", kind=said))
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit_bytes + BESIDE_FILE_BYTES:
-        raise UploadTooLarge(limit_bytes)
+    if announced.isdigit():
+        limit.check(int(announced), BESIDE_FILE_BYTES)
     return parameters[b"boundary"]
 
 
 async def _received(
-    body: AsyncIterator[bytes], boundary: bytes, folder: Path, limit_bytes: int
+    body: AsyncIterator[bytes], boundary: bytes, target: Path, limit: Limit
 ) -> Received:
-    upload_id = uuid4().hex
-    target = folder / upload_id
     target.mkdir(parents=True)
-    reader = _Reader(target, limit_bytes)
+    reader = _Reader(target, limit)
     try:
         parser = MultipartParser(boundary, reader.callbacks())
-        async for chunk in _bounded(_patiently(body), limit_bytes):
+        async for chunk in _bounded(_patiently(body), limit):
             await asyncio.to_thread(parser.write, chunk)
         parser.finalize()
-        return reader.result(upload_id)
+        return reader.result()
     except MultipartParseError as error:
         shutil.rmtree(target, ignore_errors=True)
         raise BadInput(Sentence("error.upload_broke_off", why=str(error))) from error
@@ -142,13 +155,12 @@ async def _patiently(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _bounded(body: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
+async def _bounded(body: AsyncIterator[bytes], limit: Limit) -> AsyncIterator[bytes]:
     """The chunks of `body`, as long as they are no more than a file and its form."""
     total = 0
     async for chunk in body:
         total += len(chunk)
-        if total > limit_bytes + BESIDE_FILE_BYTES:
-            raise UploadTooLarge(limit_bytes)
+        limit.check(total, BESIDE_FILE_BYTES)
         yield chunk
 
 
@@ -170,9 +182,9 @@ async def _linger(body: AsyncIterator[bytes]) -> None:
 class _Reader:
     """Takes the parser's calls; writes the part named `file`."""
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
+    def __init__(self, folder: Path, limit: Limit) -> None:
         self._folder = folder
-        self._limit = limit_bytes
+        self._limit = limit
         self._part = _Part()
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
@@ -235,8 +247,7 @@ class _Reader:
                 if piece.lstrip()[: len(magic)].lower() == magic.lower():
                     raise NotMedia(what)
         self._found.bytes += len(piece)
-        if self._found.bytes > self._limit:
-            raise UploadTooLarge(self._limit)
+        self._limit.check(self._found.bytes)
         self._digest.update(piece)
         self._file.write(piece)
 
@@ -246,13 +257,12 @@ class _Reader:
     def _end(self) -> None:
         self._done = True
 
-    def result(self, upload_id: str) -> Received:
+    def result(self) -> Received:
         if self._found is None or not self._done:
             raise BadInput(Sentence("error.upload_without_file"))
         if self._found.bytes == 0:
             raise BadInput(Sentence("error.upload_empty", filename=self._found.filename))
         self._found.path.with_name(self._found.filename + ".part").replace(self._found.path)
-        self._found.id = upload_id
         self._found.sha256 = self._digest.hexdigest()
         return self._found
 
