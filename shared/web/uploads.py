@@ -124,7 +124,7 @@ def _boundary(request: Request, limit: Limit) -> bytes:
 async def _received(
     body: AsyncIterator[bytes], boundary: bytes, target: Path, limit: Limit
 ) -> Received:
-    target.mkdir(parents=True)
+    await asyncio.to_thread(target.mkdir, parents=True)
     reader = _Reader(target, limit)
     try:
         parser = MultipartParser(boundary, reader.callbacks())
