@@ -38,7 +38,9 @@ class _Spoken:
     feature_version: Mapped[str | None]
     state: Mapped[str] = mapped_column(default="NO_AUDIO")  # PREPARING | READY | FAILED
     preparing_task: Mapped[str | None]  # that computes the features, or did so last
-    problem: Mapped[dict[str, Any] | None]  # why FAILED: key and fields of the sentence, and its text
+    problem: Mapped[
+        dict[str, Any] | None
+    ]  # why FAILED: key and fields of the sentence, and its text
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -118,7 +120,7 @@ class AnalysisResult(Base):
     prosody: Mapped[float | None]
     completeness: Mapped[float | None]
     result: Mapped[dict[str, Any] | None]
-    problem: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[dict[str, Any] | None]  # why it failed: key, fields and text of the sentence
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
 

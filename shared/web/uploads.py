@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 from uuid import uuid4
 
 from fastapi import Request
@@ -50,8 +50,10 @@ LINGER_S = 3.0
 class UploadTooLarge(TooLarge):
     """An upload is over the limit."""
 
+    sentence: ClassVar[str] = "error.upload_too_large"
+
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(Sentence("error.upload_too_large", limit_mb=limit_bytes / 1024**2))
+        super().__init__(Sentence(self.sentence, limit_mb=limit_bytes / 1024**2))
 
 
 class NotMedia(MediaRejected):

@@ -144,7 +144,7 @@ def upgrade() -> None:
         sa.Column("prosody", sa.Double(), nullable=True),
         sa.Column("completeness", sa.Double(), nullable=True),
         sa.Column("result", JSON, nullable=True),
-        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("problem", JSON, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.CheckConstraint("(token_id IS NULL) <> (script_id IS NULL)", name="one_subject"),
