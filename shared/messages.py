@@ -19,6 +19,7 @@ from shared.sentences.doors import DOORS
 from shared.sentences.fields import FIELDS
 from shared.sentences.work import WORK
 
+from shared.sentences.remote import REMOTE
 DEFAULT = "en"
 LANGUAGES = ("en", "ko")
 
@@ -148,6 +149,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+    **REMOTE,
 def say(key: str, language: str = DEFAULT, /, **fields: object) -> str:
     """The sentence `key` in `language`, with its fields filled in.
 

@@ -20,9 +20,10 @@ from services.notification.schemas import (
     WebhookMade,
     WebhookView,
 )
-from services.notification.webhooks import checked, new_secret
+from services.notification.webhooks import checked
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.net.address import spoken
+from shared.net.signed_calls import new_secret
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
 

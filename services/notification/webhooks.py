@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
 import ssl
-import time
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -20,36 +15,21 @@ from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.errors import ActverseError
 from shared.net.address import Allowed
 from shared.net.guard import explained_http, guarded_client
+from shared.net.signed_calls import signed_headers
 from shared.platform import Platform
 from shared.settings import Settings
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark by which the standard's libraries know one
 MAX_SAID = 500  # characters of an answer that are kept
 MAX_READ_BYTES = 2048
 MAX_RETRY_AFTER_DIGITS = 6
 
 
-def new_secret() -> str:
-    """32 random bytes, in the form that the standard's libraries take."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the base64 of the HMAC-SHA256 of `<id>.<unix seconds>.<body>`."""
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = f"{event_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
 def headers(webhook: Webhook, event_id: str, body: bytes) -> dict[str, str]:
-    """The same id on every try, a fresh moment, and the signature over both and the body."""
-    timestamp = int(time.time())
+    """Those of the signature, and what the body is."""
     return {
         "Content-Type": "application/json",
         "Accept-Encoding": "identity",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(webhook.secret, event_id, timestamp, body),
+        **signed_headers(webhook.secret, event_id, body),
     }
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from services.notification import deliveries, tasks, webhooks
+from services.notification import deliveries, tasks
 from services.notification.deliveries import NOTICES, WEBHOOKS
 from services.notification.sender import Sender
 from shared.db.models import now
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.errors import MediaRejected
+from shared.net.signed_calls import new_secret, signature
 from tests.services.notification.conftest import Desk, free_port, until
 from tests.services.notification.receiver import Receiver, verified
 
@@ -41,7 +42,7 @@ def test_an_event_arrives_signed_and_says_what_happened(desk: Desk, program: Rec
     (call,) = program.calls
     assert call.path == "/hook?token=1"
     assert verified(call, secret)
-    assert not verified(call, webhooks.new_secret())
+    assert not verified(call, new_secret())
     assert call.id == sent.event_id
     assert call.json["type"] == "EVENT_TASK_SUBMITTED"
     assert call.json["timestamp"]
@@ -272,5 +273,5 @@ def test_the_signature_is_that_of_the_standard() -> None:
     """The example of the specification's reference libraries."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
-    made = webhooks.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    made = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
