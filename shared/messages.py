@@ -17,9 +17,9 @@ from typing import Any, Self
 from shared.sentences.deletion import DELETION
 from shared.sentences.doors import DOORS
 from shared.sentences.fields import FIELDS
+from shared.sentences.remote import REMOTE
 from shared.sentences.work import WORK
 
-from shared.sentences.remote import REMOTE
 DEFAULT = "en"
 LANGUAGES = ("en", "ko")
 
@@ -144,12 +144,12 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     # --- what errors say ---
     **DOORS,
     **DELETION,
+    **REMOTE,
     **WORK,
     **FIELDS,
 }
 
 
-    **REMOTE,
 def say(key: str, language: str = DEFAULT, /, **fields: object) -> str:
     """The sentence `key` in `language`, with its fields filled in.
 
