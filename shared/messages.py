@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+from shared.sentences.accounts import ACCOUNTS
+from shared.sentences.analyses import ANALYSES
 from shared.sentences.deletion import DELETION
 from shared.sentences.doors import DOORS
 from shared.sentences.fields import FIELDS
 from shared.sentences.remote import REMOTE
+from shared.sentences.speech import SPEECH
 from shared.sentences.work import WORK
 
 DEFAULT = "en"
@@ -143,8 +146,11 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     # --- what errors say ---
     **DOORS,
+    **ACCOUNTS,
+    **ANALYSES,
     **DELETION,
     **REMOTE,
+    **SPEECH,
     **WORK,
     **FIELDS,
 }

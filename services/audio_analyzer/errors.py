@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Self
 
 from shared.errors import BadInput, Conflict, Invalid, MediaRejected, Retryable, TooLarge
 from shared.messages import Sentence
 
 
-class UnreadableAudio(Invalid):
+class Told(Exception):
+    """Remembers what an error was made with, so that it can be made again in another process."""
+
+    given: tuple[Any, ...]
+
+    def __new__(cls, *given: Any) -> Self:  # noqa: D102 - as everywhere
+        made = super().__new__(cls, *given)
+        made.given = given
+        return made
+
+
+class UnreadableAudio(Told, Invalid):
     """The file cannot be decoded."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Sentence("error.audio_unreadable", name=name))
 
 
-class NoAudio(Invalid):
+class NoAudio(Told, Invalid):
     """The file can be read, and no stream of it is sound."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Sentence("error.audio_none", name=name))
 
 
-class EmptyAudio(BadInput):
+class EmptyAudio(Told, BadInput):
     """There is not one sample in the file."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Sentence("error.audio_empty", name=name))
 
 
-class VideoInsteadOfAudio(MediaRejected):
+class VideoInsteadOfAudio(Told, MediaRejected):
     """The file has moving pictures."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Sentence("error.audio_is_video", name=name))
 
 
-class TooLongAudio(TooLarge):
+class TooLongAudio(Told, TooLarge):
     """The recording is longer than is compared."""
 
     def __init__(self, longest_s: float) -> None:
         super().__init__(Sentence("error.audio_too_long", longest_s=round(longest_s)))
 
 
-class UnknownWords(Invalid):
+class UnknownWords(Told, Invalid):
     """Words of a text that the dictionary has no pronunciation for."""
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -51,14 +63,14 @@ class UnknownWords(Invalid):
         super().__init__(Sentence("error.words_unknown", words=", ".join(self.words)))
 
 
-class NoWords(Invalid):
+class NoWords(Told, Invalid):
     """A text in which there is nothing to say."""
 
     def __init__(self) -> None:
         super().__init__(Sentence("error.words_none"))
 
 
-class UnusableReference(Invalid):
+class UnusableReference(Told, Invalid):
     """An actor's take that nothing can be compared with."""
 
 
@@ -88,3 +100,12 @@ class ScorerCrashed(Retryable):
 
     def __init__(self, why: str) -> None:
         super().__init__(Sentence("error.scorer_crashed", why=why))
+
+
+class UnknownScorer(Invalid):
+    """No engine of this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no scorer of speech {name!r}. Choose one of: {', '.join(known)}."
+        )
