@@ -10,6 +10,7 @@ DOORS = {
     "title.404": {"en": "Not Found", "ko": "찾을 수 없음"},
     "title.405": {"en": "Method Not Allowed", "ko": "허용되지 않는 메서드"},
     "title.409": {"en": "Conflict", "ko": "현재 상태와 충돌"},
+    "title.412": {"en": "Precondition Failed", "ko": "그사이 변경됨"},
     "title.413": {"en": "Request Entity Too Large", "ko": "요청이 너무 큼"},
     "title.415": {"en": "Unsupported Media Type", "ko": "지원하지 않는 형식"},
     "title.416": {"en": "Requested Range Not Satisfiable", "ko": "제공할 수 없는 범위"},
@@ -32,6 +33,10 @@ DOORS = {
     "error.acting_for": {
         "en": "Your key belongs to {caller!r}; it cannot act for {user_id!r}.",
         "ko": "이 키로는 다른 사용자를 대신할 수 없습니다. 키의 주인: {caller!r}, 요청한 사용자: {user_id!r}.",
+    },
+    "error.for_admins": {
+        "en": "Only admins may do this; you are {caller!r}.",
+        "ko": "관리자만 할 수 있는 작업입니다. 현재 사용자: {caller!r}.",
     },
     "error.figures_for_admins": {
         "en": "The figures of the whole mesh are for admins, or for metrics.token.",
