@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
-from shared.errors import BadInput, Conflict, Invalid, MediaRejected, Retryable, TooLarge
+from shared.errors import (
+    ActverseError,
+    BadInput,
+    Conflict,
+    Invalid,
+    MediaRejected,
+    Retryable,
+    TooLarge,
+)
 from shared.messages import Sentence
 
 
-class Told(Exception):
+class Told(ActverseError):
     """Remembers what an error was made with, so that it can be made again in another process."""
 
     given: tuple[Any, ...]
