@@ -13,7 +13,7 @@ class WorkerSettings(BaseModel):
     """How the workers run."""
 
     concurrency: dict[str, int] = Field(
-        default_factory=lambda: {"video_processor": 2, "model_inference": 2}
+        default_factory=lambda: {"video_processor": 2, "model_inference": 2, "audio_analyzer": 2}
     )
     """Pool processes a service; one where it is not named."""
     deliveries: int = 4

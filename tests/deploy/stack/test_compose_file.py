@@ -77,7 +77,7 @@ def test_only_the_doors_are_published_and_on_this_machine_only() -> None:
 def test_servers_live_in_a_network_that_leads_nowhere() -> None:
     assert FILE["networks"]["inside"] == {"internal": True}
     outside = {n for n, s in SERVICES.items() if "outside" in s.get("networks", [])}
-    calls = {"video-processor", "labeling-manager", "notification", "operator"}
+    calls = {"video-processor", "labeling-manager", "audio-analyzer", "notification", "operator"}
     assert outside == PUBLISHED | calls
 
 
