@@ -68,6 +68,7 @@ def test_nothing_flows_that_no_policy_names(overlay: str) -> None:
     assert internet == {
         "video-processor": web,
         "labeling-manager": web,
+        "audio-analyzer": web,
         "notification": {443, 465, 587},
     }
     servers = {"5672", "15672", "5432", "6379", "9000"}
