@@ -13,7 +13,8 @@ _SECRETS = (
         ),
         r"\1=***",
     ),
-    (re.compile(r"\bav_[A-Za-z0-9_-]{20,}"), "av_***"),  # our own keys
+    (re.compile(r"\b(avr?_)[A-Za-z0-9_-]{20,}"), r"\1***"),  # our own keys and refresh tokens
+    (re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*"), "eyJ***"),  # JSON Web Tokens
 )
 
 

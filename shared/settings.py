@@ -12,9 +12,11 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.setting_groups.accounts import AccountSettings
 from shared.setting_groups.doors import GatewaySettings, NetworkSettings, VideoSettings
 from shared.setting_groups.models import ModelSettings
 from shared.setting_groups.running import StorageS3Settings, WorkerSettings
+from shared.setting_groups.speech import SpeechSettings
 from shared.setting_groups.teaching import LabelingSettings, LearningSettings
 from shared.setting_groups.watching import (
     FlowerSettings,
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     """`console` for people, `json` for collectors."""
 
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    accounts: AccountSettings = Field(default_factory=AccountSettings)
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     video: VideoSettings = Field(default_factory=VideoSettings)
     storage_s3: StorageS3Settings = Field(default_factory=StorageS3Settings)
@@ -72,6 +75,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     labeling: LabelingSettings = Field(default_factory=LabelingSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
+    speech: SpeechSettings = Field(default_factory=SpeechSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

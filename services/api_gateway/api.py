@@ -14,16 +14,19 @@ from fastapi.responses import RedirectResponse
 from sse_starlette import EventSourceResponse
 
 from services.api_gateway import (
+    auth_api,
     console_api,
     deletion_api,
     frames_api,
     live,
+    mypage_api,
     repository,
     stream,
     submission,
     uploads_api,
 )
 from services.api_gateway import health as machine
+from services.api_gateway.accounts import Accounts
 from services.api_gateway.errors import Degraded, NotReady
 from services.api_gateway.schemas import (
     HealthView,
@@ -60,6 +63,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     folder = app.state.platform.storage.local("uploads/new").parent
     await asyncio.to_thread(uploads.forget_broken, folder)
     machine.prime()
+    app.state.accounts = Accounts(app.state.platform)
     app.state.submitting, app.state.looking = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
     app.state.look = stream.looking(app.state.platform)
     yield
@@ -71,6 +75,8 @@ router.include_router(metrics.router)
 router.include_router(console_api.router)
 router.include_router(frames_api.router)
 router.include_router(deletion_api.router)
+router.include_router(auth_api.router)
+router.include_router(mypage_api.router)
 
 
 @router.post("/tasks/", status_code=202, tags=["tasks"], responses=accepting(400, 403, 404))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import BadInput, Conflict, Invalid, Unavailable
+from shared.errors import BadInput, Conflict, Forbidden, Invalid, Unauthorised, Unavailable
 from shared.messages import Sentence
 
 
@@ -47,3 +47,52 @@ class NotReady(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(Sentence("error.not_ready"), retry_after_s=1)
+
+
+class WrongLogin(Unauthorised):
+    """No such account, or another password: nobody is told which."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.wrong_login"))
+
+
+class WrongPassword(Forbidden):
+    """Who is logged in has to prove it once more, and could not."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.wrong_password"))
+
+
+class RegistrationClosed(Forbidden):
+    """Strangers cannot make accounts here."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.registration_closed"))
+
+
+class NameTaken(Conflict):
+    """Another user has the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Sentence("error.name_taken", name=name))
+
+
+class EmailTaken(Conflict):
+    """Another user has the e-mail address."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.email_taken"))
+
+
+class LastAdmin(Conflict):
+    """Nobody could look after the mesh any more."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.last_admin"))
+
+
+class ManyKeys(Conflict):
+    """A user has as many API keys as one may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(Sentence("error.many_keys", most=most))

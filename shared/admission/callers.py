@@ -1,4 +1,4 @@
-"""Who is asking: API keys, of which the database has only hashes."""
+"""Who is asking: by an API key, of which the database has only a hash, or by the token of a login."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from shared.admission import access_tokens, sessions
 from shared.db.models import ApiKey, Task, User, now
 from shared.errors import Forbidden, NotFound, Unauthorised
 from shared.flow.deletion import BeingDeleted
@@ -22,6 +24,8 @@ from shared.platform import Platform
 
 KEY_FILE = "api_key"
 KEY_PREFIX = "av_"  # by which logs and people recognise one
+HINT_LETTERS = 8  # of a key, by which its owner tells it from others
+USE_NOTED_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Caller:
     user_id: str
     name: str
     role: str
+    session: str | None = None  # the login; None for an API key
 
     @property
     def is_admin(self) -> bool:
@@ -47,25 +52,68 @@ def _digest(key: str) -> str:
 
 
 def identify(platform: Platform, key: str | None) -> Caller:
-    """Whose key it is; `Unauthorised` for none, an unknown or a revoked one."""
+    """Whose API key or access token it is.
+
+    `Unauthorised` for none, for one that is unknown or revoked, and for a session that has ended.
+    """
     if not key:
         raise Unauthorised(Sentence("error.key_needed"))
-    with platform.reads() as session:
-        user = session.scalar(
-            select(User)
-            .join(ApiKey, ApiKey.user_id == User.id)
-            .where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None))
-        )
-    if user is None:
+    caller = _logged_in(platform, key) if access_tokens.is_token(key) else _with_key(platform, key)
+    if caller is None:
         raise Unauthorised(Sentence("error.key_unknown"))
+    return caller
+
+
+def _logged_in(platform: Platform, token: str) -> Caller | None:
+    claims = access_tokens.claims_of(platform.settings, token)
+    with platform.reads() as session:
+        user = session.get(User, claims.user_id)
+        if user is None or user.leaving_at is not None:
+            return None
+        if not session.scalar(select(sessions.goes_on(claims.session))):
+            raise sessions.SessionEnded
+    return Caller(user.id, user.name, user.role, claims.session)
+
+
+def _with_key(platform: Platform, key: str) -> Caller | None:
+    with platform.reads() as session:
+        found = session.execute(
+            select(User, ApiKey.id, ApiKey.used_at)
+            .join(ApiKey, ApiKey.user_id == User.id)
+            .where(
+                ApiKey.sha256 == _digest(key),
+                ApiKey.revoked_at.is_(None),
+                User.leaving_at.is_(None),
+            )
+        ).first()
+    if found is None:
+        return None
+    user, key_id, used_at = found
+    _note_use(platform, key_id, used_at)
     return Caller(user.id, user.name, user.role)
 
 
-def new_key(session: Session, user: User) -> str:
+def _note_use(platform: Platform, key_id: str, used_at: datetime | None) -> None:
+    """Once an hour; a database that cannot write now keeps nobody out."""
+    moment = now()
+    if used_at is not None and moment - used_at < USE_NOTED_EVERY:
+        return
+    with contextlib.suppress(OperationalError), platform.sessions.begin() as session:
+        session.execute(update(ApiKey).where(ApiKey.id == key_id).values(used_at=moment))
+
+
+def new_key(session: Session, user: User, label: str = "") -> str:
     """Make a key for `user`; this is the only moment at which it can be read."""
+    return key_and_row(session, user.id, label)[0]
+
+
+def key_and_row(session: Session, user_id: str, label: str) -> tuple[str, ApiKey]:
+    """A new key, and what is kept of it."""
     key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
-    session.add(ApiKey(user_id=user.id, sha256=_digest(key)))
-    return key
+    row = ApiKey(user_id=user_id, sha256=_digest(key), label=label, hint=key[:HINT_LETTERS])
+    session.add(row)
+    session.flush()
+    return key, row
 
 
 def user_named(session: Session, name: str) -> User:
@@ -95,7 +143,8 @@ def first_key(platform: Platform) -> str:
     """
     path = platform.settings.data_dir / KEY_FILE
     with platform.sessions.begin() as session:
-        admin = session.scalar(select(User).where(User.role == "admin").order_by(User.created_at))
+        admins = select(User).where(User.role == "admin", User.leaving_at.is_(None))
+        admin = session.scalar(admins.order_by(User.created_at))
         if admin is not None and path.exists():
             kept = path.read_text(encoding="utf-8").strip()
             if session.scalar(
@@ -125,7 +174,7 @@ def _new_admin(session: Session) -> User:
 
 
 def _write_key(session: Session, admin: User, path: Path) -> str:
-    key = new_key(session, admin)
+    key = new_key(session, admin, "first")
     replace_secret(path, key)
     return key
 

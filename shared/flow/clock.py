@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from shared import log, wiring
-from shared.flow import deletion, sweeper
+from shared.flow import deletion, leaving, sweeper
 from shared.flow.heartbeat import beat
 from shared.flow.state_figures import StateFigures
 from shared.platform import Platform
@@ -50,6 +50,8 @@ DUTIES = (
     Duty(sweeper.look_far_back, every_s=300.0),
     Duty(sweeper.forget_old, every_s=3600.0),
     Duty(deletion.finish, every_s=2.0, aside=True),
+    Duty(leaving.finish, every_s=2.0, aside=True),
+    Duty(leaving.forget_old, every_s=3600.0),
     Duty(_turned, every_s=0.5),  # the last: the others can keep it from being said
 )
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import (
+    APIKeyHeader,
+    HTTPAuthorizationCredentials,
+    HTTPBearer,
+    OAuth2PasswordBearer,
+)
 
 from shared.admission.callers import Caller
 from shared.admission.pressure import Pressure
@@ -15,6 +20,12 @@ from shared.platform import Platform
 from shared.web.pulse import Pulse
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of Actverse")
+_login = OAuth2PasswordBearer(
+    tokenUrl="auth/login",
+    refreshUrl="auth/refresh",
+    auto_error=False,
+    description="The access token of a login",
+)
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key of Actverse")
 
 
@@ -28,7 +39,7 @@ InPlatform = Annotated[Platform, Depends(platform_of)]
 
 
 def key_of(request: Request) -> str | None:
-    """The key of a request: `Authorization: Bearer <key>`, or `X-API-Key: <key>`."""
+    """The key or token of a request: `Authorization: Bearer <key>`, or `X-API-Key: <key>`."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given.strip():
         return given.strip()
@@ -39,9 +50,10 @@ async def caller_of(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     header: Annotated[str | None, Depends(_header)],
+    login: Annotated[str | None, Depends(_login)],
 ) -> Caller:
-    """Whom the gate has let in; the two parameters only put the schemes into the documentation."""
-    del bearer, header
+    """Whom the gate has let in; the parameters only put the schemes into the documentation."""
+    del bearer, header, login
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:
         raise Unauthorised("Nobody was asked for an API key on the way here.")

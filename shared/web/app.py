@@ -20,9 +20,10 @@ from shared.web.pulse import Pulse
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the
-results. Every request needs an API key: `Authorization: Bearer <key>`.
+results. Every request needs an API key, or the access token of a login (`POST /auth/login`):
+`Authorization: Bearer <key or token>`.
 
-Only `/health/ready` and this documentation need none.
+Only logging in, `/health/ready` and this documentation need none.
 
 Long work answers `202` with a `task_id`; `Prefer: wait=N` on the step endpoints waits up to N
 seconds for the result. Errors are problem details (RFC 9457), in English or, with
@@ -53,7 +54,7 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
             CORSMiddleware,
             allow_origins=platform.settings.gateway.allowed_origins,
             allow_credentials=True,
-            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=[
                 "Location",

@@ -19,14 +19,16 @@ from shared.web.observed import scrapes
 from shared.web.problems import answer, told
 from shared.web.rate import Limits
 
-OPEN = frozenset({"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
-"""Paths without a key: whether the mesh is up, and what it can be asked."""
+LOGIN = frozenset({"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout"})
+"""Where those go who have no key yet; they bring a password, or what a login gave them."""
+OPEN = LOGIN | {"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+"""Paths without a key: also whether the mesh is up, and what it can be asked."""
 SIGNED = ("/frames/", "/labeling/webhook/")
 """Paths whose requests prove themselves: by a signed address, or by a secret of their own."""
 OPEN_PAGES = "/ui"
 """The console: its files hold nothing of anybody, and its page asks for the key."""
 MAX_BODY_BYTES = 1024 * 1024
-"""Longest body that is not a multipart upload; those have a limit of their own."""
+"""Longest body that is not a multipart upload; those of known callers have a limit of their own."""
 TOO_LONG = Sentence("error.body_too_long", limit_kb=MAX_BODY_BYTES // 1024)
 
 
@@ -46,13 +48,14 @@ class Gate:
             return
         request = Request(scope)
         try:
-            if not _needs_no_key(scope["path"]) and not scrapes(request, self._token):
+            known = not _needs_no_key(scope["path"])
+            if known and not scrapes(request, self._token):
                 key = key_of(request)
                 address = request.client.host if request.client else "unknown"
                 request.state.caller = self._limits.at_hand(key) or await run_in_threadpool(
                     self._limits.identified, self._platform, key, address
                 )
-            if not request.headers.get("content-type", "").startswith("multipart/"):
+            if not (known and request.headers.get("content-type", "").startswith("multipart/")):
                 receive = _bounded(request, receive)
         except Exception as error:  # noqa: BLE001 - the handlers of the app begin further inside
             await answer(request, told(request, error))(scope, receive, send)

@@ -23,6 +23,9 @@ SERVICES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "__init_
 ANATOMY = {"__init__", "api", "schemas", "tasks", "repository", "errors"}
 MORE = {
     "api_gateway": {
+        # accounts: who logs in, who leaves
+        *("account_schemas", "accounts", "accounts_repository", "attempts", "departure"),
+        *("auth_api", "keys_api", "users_api", "mypage_api"),
         "console_api",
         "deletion_api",
         "deletion_schemas",
@@ -33,6 +36,14 @@ MORE = {
         "submission",
         "uploads_api",
     },  # what its routes call
+    "audio_analyzer": {
+        # the catalogue: who says what, and the take of it
+        *("actors", "actors_api", "catalogue_errors", "catalogue_schemas", "lines", "preparation"),
+        *("references", "scripts_api", "takes", "tokens_api", "views", "audio_files", "problems"),
+        # recordings of learners, compared
+        *("recordings", "upload_api", "results_api", "progress", "scoring", "advice", "analyses"),
+        *("analysis_errors", "analysis_schemas", "analysis_tasks", "analysis_views"),
+    },
     "labeling_manager": {
         *("drafts", "labeler_api", "labeler_schemas"),  # the labeler in the browser
         *("webhook_api", "cvat_webhook_api"),  # what a labeling tool may call

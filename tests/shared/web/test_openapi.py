@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.shared.web import openapi_speech
+
 # method, path, fields of the body (or parameters), answers, fields of the first answer
 TABLE = [
     ("post", "/tasks/", {"file_path", "user_id", "options"}, {202, 400, 401, 422}, {"task_id"}),
@@ -194,9 +196,75 @@ TABLE = [
         {"state", "tries"},
     ),
     ("post", "/webhooks/{webhook_id}/test", set(), {200, 404, 409}, {"state", "status"}),
+    (
+        "post",
+        "/auth/register",
+        {"name", "email", "password"},
+        {201, 403, 409, 422, 429},
+        {"id", "name", "email", "role"},
+    ),
+    (
+        "post",
+        "/auth/login",
+        {"username", "password"},
+        {200, 401, 422, 429},
+        {"access_token", "token_type", "expires_in", "refresh_token"},
+    ),
+    (
+        "post",
+        "/auth/refresh",
+        {"refresh_token"},
+        {200, 401, 422, 429},
+        {"access_token", "token_type", "expires_in", "refresh_token"},
+    ),
+    ("post", "/auth/logout", {"refresh_token"}, {204, 422}, set()),
+    ("post", "/auth/logout-all", set(), {204, 401}, set()),
+    ("get", "/auth/me", set(), {200, 401}, {"id", "name", "role", "by"}),
+    (
+        "put",
+        "/auth/password",
+        {"current_password", "new_password"},
+        {204, 401, 403, 422, 429},
+        set(),
+    ),
+    ("get", "/auth/keys", set(), {200, 401}, {"items"}),
+    ("post", "/auth/keys", {"label"}, {201, 401, 409, 422}, {"id", "label", "prefix", "key"}),
+    ("delete", "/auth/keys/{key_id}", set(), {204, 401, 404}, set()),
+    ("get", "/auth/users", {"q", "role", "cursor", "limit"}, {200, 401, 403}, {"items", "next"}),
+    (
+        "post",
+        "/auth/users",
+        {"name", "email", "password", "role"},
+        {201, 401, 403, 409, 422},
+        {"id", "role"},
+    ),
+    (
+        "patch",
+        "/auth/users/{user_id}",
+        {"role", "password"},
+        {200, 401, 403, 404, 409},
+        {"id", "role"},
+    ),
+    (
+        "delete",
+        "/auth/users/{user_id}",
+        {"dry_run"},
+        {200, 202, 403, 404, 409},
+        {"tasks", "files", "bytes", "rows", "refused"},
+    ),
+    ("get", "/mypage", set(), {200, 401}, {"name", "email", "tasks", "sessions"}),
+    ("patch", "/mypage", {"name", "email", "language"}, {200, 401, 409, 422}, {"name"}),
+    (
+        "delete",
+        "/mypage",
+        {"dry_run"},
+        {200, 202, 401, 409},
+        {"tasks", "at_work", "files", "bytes", "rows", "refused"},
+    ),
     ("get", "/pipelines", set(), {200, 401}, {"name", "steps", "options"}),
     ("get", "/health", set(), {200, 503}, {"cpu_percent", "memory_percent", "disk_percent"}),
     ("get", "/health/ready", set(), {200, 503}, {"ready"}),
+    *openapi_speech.TABLE,
 ]
 rows = pytest.mark.parametrize(
     ("method", "path", "fields", "answers", "given"), TABLE, ids=lambda v: v or None
@@ -299,6 +367,6 @@ def test_waiting_is_documented(document) -> None:
 
 def test_the_document_tells_how_to_show_a_key(document) -> None:
     schemes = document["components"]["securitySchemes"].values()
-    assert {"http", "apiKey"} == {scheme["type"] for scheme in schemes}
+    assert {"http", "apiKey", "oauth2"} == {scheme["type"] for scheme in schemes}
     assert document["paths"]["/models"]["get"]["security"]
     assert "security" not in document["paths"]["/health/ready"]["get"]
