@@ -45,6 +45,16 @@ ANALYSES = {
         "en": "The comparison took too long and was given up. Send the recording again.",
         "ko": "분석이 너무 오래 걸려 중단되었습니다. 녹음을 다시 보내 주세요.",
     },
+    "analysis.crashed": {
+        "en": "The comparison broke off again and again on this recording. Record the line again, "
+        "best as wav, m4a or webm.",
+        "ko": "이 녹음은 분석이 거듭 중단되었습니다. wav, m4a, webm 형식으로 다시 녹음해 주세요.",
+    },
+    "analysis.unprepared": {
+        "en": "The actor's take was being prepared for too long. Send the recording again in a few "
+        "minutes.",
+        "ko": "배우 음성의 준비가 너무 오래 걸렸습니다. 몇 분 뒤에 녹음을 다시 보내 주세요.",
+    },
     "analysis.broke": {
         "en": "The comparison failed: {why}",
         "ko": "분석에 실패했습니다: {why}",

@@ -112,6 +112,16 @@ async def receive(
         raise
 
 
+@contextlib.asynccontextmanager
+async def hearing_out(request: Request) -> AsyncIterator[None]:
+    """For checks before the upload is read: who is refused by them reads why (see `_linger`)."""
+    try:
+        yield
+    except ActverseError:
+        await _linger(request.stream())
+        raise
+
+
 def _boundary(request: Request, limit: Limit) -> bytes:
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):

@@ -55,7 +55,7 @@ def decoded(path: Path, longest_s: float = LONGEST_S) -> NDArray[np.float32]:
     try:
         # "file:" keeps a name that looks like a protocol from being taken for one.
         with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
-            stream = _sound_of(container, path, longest_s)
+            stream = sound_of(container, path, longest_s)
             samples = _joined(container, stream, longest_s, path)
     except (FFmpegError, ValueError) as error:  # ValueError: PyAV's word for an impossible layout
         raise UnreadableAudio(path.name) from error
@@ -64,7 +64,8 @@ def decoded(path: Path, longest_s: float = LONGEST_S) -> NDArray[np.float32]:
     return np.clip(np.nan_to_num(samples), -1.0, 1.0)
 
 
-def _sound_of(container: InputContainer, path: Path, longest_s: float) -> AudioStream:
+def sound_of(container: InputContainer, path: Path, longest_s: float) -> AudioStream:
+    """The stream that is listened to; raises as `decoded` does, as far as headers tell."""
     if any(not s.disposition & Disposition.attached_pic for s in container.streams.video):
         raise VideoInsteadOfAudio(path.name)
     if not container.streams.audio:

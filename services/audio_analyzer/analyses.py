@@ -1,0 +1,155 @@
+"""Every query about comparisons."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from services.audio_analyzer.analysis_errors import NoAnalysis, NotReadyToCompare, TakeNotPrepared
+from services.audio_analyzer.repository import PREPARING, READY, Line, line_of
+from shared.admission.callers import Caller
+from shared.db.models import Task, now
+from shared.db.speech_models import AnalysisResult
+from shared.events.speech import Subject
+from shared.flow.deletion import BeingDeleted
+from shared.flow.states import State
+
+PROCESSING, COMPLETED, FAILED = "processing", "completed", "failed"
+SCORES = {
+    "pron_score": "PronScore",
+    "accuracy": "AccuracyScore",
+    "fluency": "FluencyScore",
+    "prosody": "ProsodyScore",
+    "completeness": "CompletenessScore",
+}
+
+
+class Recording(NamedTuple):
+    """Where what a learner said lies."""
+
+    key: str
+    sha256: str
+
+
+def comparable_line(session: Session, subject: Subject, line_id: str) -> Line:
+    """The line, if its take is ready; `NoLine`, `TakeNotPrepared` or `NotReadyToCompare`."""
+    line = line_of(session, subject, line_id)
+    if line.state == PREPARING:
+        raise TakeNotPrepared(subject, line_id)
+    if line.state != READY:
+        raise NotReadyToCompare(subject, line_id, line.state)
+    return line
+
+
+def cache_key(line: Line, recording_sha256: str, scorer: str, feature_version: str) -> str:
+    """The same for the same recording, take, text and scorer; 64 hex digits."""
+    parts = (recording_sha256, str(line.audio_sha256), line.text, scorer, feature_version)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def begin(
+    session: Session,
+    *,
+    job_id: str,
+    user_id: str,
+    subject: Subject,
+    line_id: str,
+    recording: Recording,
+) -> None:
+    """Remember that a recording is going to be compared."""
+    session.add(
+        AnalysisResult(
+            job_id=job_id,
+            user_id=user_id,
+            token_id=line_id if subject == "token" else None,
+            script_id=line_id if subject == "script" else None,
+            recording_key=recording.key,
+            recording_sha256=recording.sha256,
+        )
+    )
+
+
+class Found(NamedTuple):
+    """A comparison with the task that does it."""
+
+    row: AnalysisResult
+    task: Task
+
+
+def own_analysis(session: Session, caller: Caller, subject: Subject, job_id: str) -> Found:
+    """The comparison, if it is the caller's and of such a line; else the same 404 as for none."""
+    query = select(AnalysisResult, Task).join(Task, Task.id == AnalysisResult.job_id)
+    found = session.execute(query.where(AnalysisResult.job_id == job_id)).one_or_none()
+    if found is None or not caller.may_see(found[0].user_id) or subject_of(found[0]) != subject:
+        raise NoAnalysis(job_id)
+    if found[1].state == State.DELETING:
+        raise BeingDeleted(job_id)
+    return Found(*found.tuple())
+
+
+def subject_of(row: AnalysisResult) -> Subject:
+    """What kind of line a comparison is of."""
+    return "token" if row.token_id is not None else "script"
+
+
+def by_job(session: Session, job_ids: Sequence[str]) -> dict[str, Found]:
+    """Comparisons with their tasks, by job."""
+    query = select(AnalysisResult, Task).join(Task, Task.id == AnalysisResult.job_id)
+    rows = session.execute(query.where(AnalysisResult.job_id.in_(job_ids)))
+    return {row[0].job_id: Found(*row.tuple()) for row in rows}
+
+
+def known_result(session: Session, key: str) -> dict[str, Any] | None:
+    """What the same comparison gave before, whoever asked for it."""
+    query = (
+        select(AnalysisResult.result)
+        .where(AnalysisResult.cache_key == key, AnalysisResult.status == COMPLETED)
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def complete(session: Session, job_id: str, key: str, result: dict[str, Any]) -> None:
+    """Store a finished comparison; a second time stores the same."""
+    scores = _scores(result)
+    session.execute(
+        update(AnalysisResult)
+        .where(AnalysisResult.job_id == job_id)
+        .values(
+            status=COMPLETED,
+            cache_key=key,
+            recognition=result["RecognitionStatus"],
+            result=result,
+            problem=None,
+            finished_at=now(),
+            **{column: scores.get(name) for column, name in SCORES.items()},
+        )
+    )
+
+
+def _scores(result: dict[str, Any]) -> dict[str, float]:
+    best = (result.get("NBest") or [{}])[0]
+    scores: dict[str, float] = best.get("PronunciationAssessment") or {}
+    return scores
+
+
+def fail(session: Session, job_id: str, problem: dict[str, Any]) -> None:
+    """Remember why a comparison failed; one that is completed stays so."""
+    session.execute(
+        update(AnalysisResult)
+        .where(AnalysisResult.job_id == job_id, AnalysisResult.status != COMPLETED)
+        .values(status=FAILED, problem=problem, finished_at=now())
+    )
+
+
+def reopen(session: Session, job_id: str) -> None:
+    """A failed comparison is tried again."""
+    session.execute(
+        update(AnalysisResult)
+        .where(AnalysisResult.job_id == job_id, AnalysisResult.status == FAILED)
+        .values(status=PROCESSING, problem=None, finished_at=None)
+    )
