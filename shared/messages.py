@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from shared.sentences.accounts import ACCOUNTS
 from shared.sentences.analyses import ANALYSES
+from shared.sentences.catalogue import CATALOGUE
 from shared.sentences.deletion import DELETION
 from shared.sentences.doors import DOORS
 from shared.sentences.fields import FIELDS
@@ -44,6 +45,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "step.model_promotion": {"en": "comparison and promotion", "ko": "모델 비교와 승격"},
     "step.inference": {"en": "analysis with your model", "ko": "사용자 모델 분석"},
     "step.results_upload": {"en": "storing the results", "ko": "결과 저장"},
+    "step.speech_reference": {"en": "looking at the actor's take", "ko": "배우 음성 분석"},
     # --- around every message ---
     "news.link": {"en": "Look at it: {link}", "ko": "확인하기: {link}"},
     "news.trial.title": {"en": "A message from Actverse", "ko": "Actverse 시험 메시지"},
@@ -148,6 +150,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     **DOORS,
     **ACCOUNTS,
     **ANALYSES,
+    **CATALOGUE,
     **DELETION,
     **REMOTE,
     **SPEECH,

@@ -15,6 +15,7 @@ from shared.settings import Settings
 from shared.telemetry.process import watch
 
 FORGET_EVERY_S = 3600.0
+REFERENCES_EVERY_S = 60.0
 
 
 def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
@@ -45,6 +46,7 @@ def ticks(settings: Settings) -> tuple[Tick, ...]:
         Tick("model_trainer", "watch_rounds", settings.learning.poll_s),
         Tick("notification", "send_due", settings.notify.poll_s),
         Tick("notification", "forget_old", FORGET_EVERY_S),
+        Tick("audio_analyzer", "renew_references", REFERENCES_EVERY_S),
     )
 
 

@@ -18,6 +18,7 @@ SAID = {
     403: ("Forbidden", "Your key belongs to 'ann'; it cannot act for 'bob'."),
     404: ("NotFound", "There is no task 7f0c; GET /tasks/ lists yours."),
     409: ("Conflict", "Task 7f0c is already succeeded; nothing to cancel."),
+    412: ("Changed", "Somebody changed this after you read it."),
     413: ("UploadTooLarge", "The file is larger than 8192 MB, the limit here."),
     415: ("NotMedia", "The upload is a PDF document; send one media file."),
     416: (

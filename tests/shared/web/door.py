@@ -34,6 +34,7 @@ SERVICES = (
     "model_deployer",
     "model_inference",
     "notification",
+    "audio_analyzer",
 )
 VIDEO_URL = "https://example.org/openfield.mp4"
 

@@ -1,0 +1,14 @@
+"""Lines of actors, what learners' recordings of them are worth, and who asks for that."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.audio_analyzer import actors_api, results_api, scripts_api, tokens_api, upload_api
+
+router = APIRouter()
+router.include_router(actors_api.router)
+router.include_router(upload_api.router)
+router.include_router(results_api.router)
+router.include_router(tokens_api.router)
+router.include_router(scripts_api.router)

@@ -1,0 +1,31 @@
+"""Takes of actors prepared, recordings of learners compared with them."""
+
+from __future__ import annotations
+
+from services.audio_analyzer import preparation
+from services.audio_analyzer.analysis_tasks import load_reference, score_recording, store_analysis
+from services.audio_analyzer.schemas import ReferenceJob
+from services.audio_analyzer.scoring import scorer_of
+from shared.flow.work import Run, periodic, task
+from shared.platform import Platform
+
+__all__ = [
+    "load_reference",
+    "prepare_reference",
+    "renew_references",
+    "score_recording",
+    "store_analysis",
+]
+
+
+@task()
+def prepare_reference(job: ReferenceJob, run: Run) -> ReferenceJob:
+    """Words, times and features of an actor's take."""
+    return preparation.prepare(run.platform, job, scorer_of(run.platform))
+
+
+@periodic
+def renew_references(platform: Platform) -> None:
+    """Have takes prepared again whose features are of another version; tell of those given up."""
+    preparation.heal(platform)
+    preparation.renew(platform, scorer_of(platform).feature_version)

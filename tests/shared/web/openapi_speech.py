@@ -1,0 +1,30 @@
+"""The rows of the table of endpoints that are about lines, and how learners say them."""
+
+from __future__ import annotations
+
+READING = {"q", "actor_id", "state", "cursor", "limit"}
+LINE = {"id", "actor", "text", "state", "problem", "duration_s", "audio_url", "feature_version"}
+OWN = {"bookmarked", "best_score"}
+
+CATALOGUE = [
+    ("get", "/actors", {"q", "cursor", "limit"}, {200, 304, 401, 422}, {"items", "next"}),
+    ("post", "/actors", {"name", "about", "image_url"}, {201, 403, 409, 422}, {"id", "tokens"}),
+    ("get", "/actors/{actor_id}", set(), {200, 304, 404}, {"name", "tokens", "scripts"}),
+    ("put", "/actors/{actor_id}", {"name"}, {200, 403, 404, 409, 412, 422}, {"name"}),
+    ("delete", "/actors/{actor_id}", set(), {204, 403, 404, 409, 412}, set()),
+    ("get", "/tokens", READING | {"film"}, {200, 304, 401, 422}, {"items", "next"}),
+    ("post", "/tokens", {"actor_id", "film", "text"}, {201, 403, 404, 422}, LINE | {"film"}),
+    ("get", "/tokens/{token_id}", set(), {200, 304, 404}, LINE | OWN | {"film"}),
+    ("put", "/tokens/{token_id}", {"actor_id", "film", "text"}, {200, 403, 404, 412, 422}, LINE),
+    ("delete", "/tokens/{token_id}", set(), {204, 403, 404, 412}, set()),
+    ("put", "/tokens/{token_id}/audio", {"file"}, {202, 400, 403, 404, 413, 415}, LINE),
+    ("get", "/tokens/{token_id}/audio", set(), {200, 206, 304, 307, 404, 416}, set()),
+    ("get", "/scripts", READING, {200, 304, 401, 422}, {"items", "next"}),
+    ("post", "/scripts", {"actor_id", "title", "text"}, {201, 403, 404, 422}, LINE | {"words"}),
+    ("get", "/scripts/{script_id}", set(), {200, 304, 404}, LINE | OWN | {"title", "words"}),
+    ("put", "/scripts/{script_id}", {"title", "text"}, {200, 403, 404, 412, 422}, LINE),
+    ("delete", "/scripts/{script_id}", set(), {204, 403, 404, 412}, set()),
+    ("put", "/scripts/{script_id}/audio", {"file"}, {202, 400, 403, 404, 413, 415}, LINE),
+    ("get", "/scripts/{script_id}/audio", set(), {200, 206, 304, 307, 404, 416}, set()),
+]
+TABLE = [*CATALOGUE]
