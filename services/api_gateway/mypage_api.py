@@ -44,7 +44,7 @@ def change_profile(platform: InPlatform, caller: InCaller, wish: ProfileChange) 
     return _profile(platform, caller.user_id)
 
 
-@router.delete("", status_code=202, responses={**responses(409), **departure.ANSWER})
+@router.delete("", status_code=202, responses={**responses(404, 409), **departure.ANSWER})
 def delete_account(
     platform: InPlatform,
     caller: InCaller,

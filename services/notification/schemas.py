@@ -45,6 +45,7 @@ def _event(name: str) -> str:
 
 StepName = Annotated[str, AfterValidator(_step)]
 EventName = Annotated[str, AfterValidator(_event)]
+AddressUrl = Annotated[str, Field(min_length=1, max_length=2048)]
 Language = Literal["en", "ko"]
 
 
@@ -53,10 +54,8 @@ class AddressWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str | None = Field(
+    url: AddressUrl | None = Field(
         default=None,
-        min_length=1,
-        max_length=2048,
         examples=["mailtos://user:password@smtp.example?to=ann@lab.example"],
         description="An Apprise URL: mailto(s)://, slack://, json(s):// ...",
     )
@@ -80,7 +79,7 @@ class NotificationWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    urls: list[AddressWish | str] = Field(
+    urls: list[AddressWish | AddressUrl] = Field(
         max_length=MOST_ADDRESSES,
         examples=[["slack://tokenA/tokenB/tokenC/#lab", {"url": "mailto://ann@lab.example"}]],
         description="Apprise URLs, alone or with steps of their own; none = the operator's",
