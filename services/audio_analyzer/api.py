@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.audio_analyzer import actors_api, results_api, scripts_api, tokens_api, upload_api
+from services.audio_analyzer import (
+    actors_api,
+    mypage_api,
+    results_api,
+    scripts_api,
+    tokens_api,
+    upload_api,
+)
 
 router = APIRouter()
 router.include_router(actors_api.router)
@@ -12,3 +19,4 @@ router.include_router(upload_api.router)
 router.include_router(results_api.router)
 router.include_router(tokens_api.router)
 router.include_router(scripts_api.router)
+router.include_router(mypage_api.router)

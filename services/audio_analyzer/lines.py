@@ -10,7 +10,6 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from services.audio_analyzer import preparation, repository, views
-from services.audio_analyzer.audio_files import ending_of
 from services.audio_analyzer.catalogue_errors import NoTake
 from services.audio_analyzer.catalogue_schemas import (
     ScriptPage,
@@ -115,12 +114,15 @@ class Lines:
     def set_take(self, line_id: str, received: Received) -> View:
         """The audio of a line from now on; what it was before is removed.
 
-        The same audio again changes nothing, unless it could not be used before.
+        The same audio again changes nothing, unless it could not be used before. Raises what
+        `glance` raises for what is no sound.
         """
+        from services.audio_analyzer.engines.glance import glance
+
         storage = self.platform.storage
         folder = folder_of(self.subject, line_id)
-        key = f"{folder}/{received.sha256[:16]}/reference{ending_of(received.filename)}"
         try:
+            key = f"{folder}/{received.sha256[:16]}/reference{glance(received.path)}"
             storage.keep(received.path, key)
         finally:
             shutil.rmtree(received.path.parent, ignore_errors=True)

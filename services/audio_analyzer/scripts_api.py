@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -16,7 +15,7 @@ from services.audio_analyzer.catalogue_schemas import (
 )
 from services.audio_analyzer.lines import Lines
 from services.audio_analyzer.repository import Filters
-from services.audio_analyzer.takes import received
+from services.audio_analyzer.takes import take
 from shared.web.access import InAdmin, InCaller, InPlatform, InPressure
 from shared.web.conditional import ANSWERS, conditional
 from shared.web.files import SentFile
@@ -96,10 +95,7 @@ async def set_script_audio(
 ) -> ScriptWithWords:
     """The actor's take (multipart, field `file`): prepared in the background, then READY (admins)."""
     del admin
-    pressure.admit("audio_analyzer")
-    await asyncio.to_thread(scripts.show, script_id)
-    file = await received(request, scripts.platform)
-    return await asyncio.to_thread(scripts.set_take, script_id, file)  # type: ignore[return-value]
+    return await take(request, scripts, pressure, script_id)  # type: ignore[return-value]
 
 
 @router.head("/{script_id}/audio", include_in_schema=False)

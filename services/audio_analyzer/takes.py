@@ -1,15 +1,34 @@
-"""An actor's take on its way in: on this disk, bounded, and of a kind that can be read."""
+"""An actor's take on its way in: bounded, and on this disk among the files of its line."""
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import Request
 
-from shared.platform import Platform
-from shared.web.uploads import Limit, Received, receive
+from services.audio_analyzer.analysis_errors import RecordingTooLarge
+from services.audio_analyzer.lines import Lines, View
+from services.audio_analyzer.preparation import folder_of
+from shared.admission.pressure import Pressure
+from shared.web import uploads
+from shared.web.uploads import Limit, receive
+
+SERVICE = "audio_analyzer"
 
 
-async def received(request: Request, platform: Platform) -> Received:
-    """The one file of a form; the caller removes its folder."""
-    folder = platform.storage.local("uploads/new").parent
-    limit = Limit(platform.settings.speech.max_recording_bytes)
-    return await receive(request, folder, limit)
+async def take(request: Request, lines: Lines, pressure: Pressure, line_id: str) -> View:
+    """The line with the one file of the form as its audio.
+
+    Whether there is such a line, and room for the work, is asked before the file is read.
+    """
+    async with uploads.hearing_out(request):
+        await asyncio.to_thread(_check, lines, pressure, line_id)
+    folder = lines.platform.storage.local(f"{folder_of(lines.subject, line_id)}/new").parent
+    limit = Limit(lines.platform.settings.speech.max_recording_bytes, RecordingTooLarge)
+    received = await receive(request, folder, limit)
+    return await asyncio.to_thread(lines.set_take, line_id, received)
+
+
+def _check(lines: Lines, pressure: Pressure, line_id: str) -> None:
+    lines.show(line_id)
+    pressure.admit(SERVICE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -11,7 +10,7 @@ from services.audio_analyzer.audio_files import SENT, sound
 from services.audio_analyzer.catalogue_schemas import LineState, TokenPage, TokenView, TokenWish
 from services.audio_analyzer.lines import Lines
 from services.audio_analyzer.repository import Filters
-from services.audio_analyzer.takes import received
+from services.audio_analyzer.takes import take
 from shared.web.access import InAdmin, InCaller, InPlatform, InPressure
 from shared.web.conditional import ANSWERS, conditional
 from shared.web.files import SentFile
@@ -88,10 +87,7 @@ async def set_token_audio(
 ) -> TokenView:
     """The actor's take (multipart, field `file`): prepared in the background, then READY (admins)."""
     del admin
-    pressure.admit("audio_analyzer")
-    await asyncio.to_thread(tokens.show, token_id)
-    file = await received(request, tokens.platform)
-    return await asyncio.to_thread(tokens.set_take, token_id, file)  # type: ignore[return-value]
+    return await take(request, tokens, pressure, token_id)  # type: ignore[return-value]
 
 
 @router.head("/{token_id}/audio", include_in_schema=False)

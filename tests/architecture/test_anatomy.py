@@ -40,6 +40,8 @@ MORE = {
         # the catalogue: who says what, and the take of it
         *("actors", "actors_api", "catalogue_errors", "catalogue_schemas", "lines", "preparation"),
         *("references", "scripts_api", "takes", "tokens_api", "views", "audio_files", "problems"),
+        # what one learner has said
+        *("mypage", "mypage_api", "mypage_repository", "mypage_schemas"),
         # recordings of learners, compared
         *("recordings", "upload_api", "results_api", "progress", "scoring", "advice", "analyses"),
         *("analysis_errors", "analysis_schemas", "analysis_tasks", "analysis_views"),

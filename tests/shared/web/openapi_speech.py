@@ -27,4 +27,26 @@ CATALOGUE = [
     ("put", "/scripts/{script_id}/audio", {"file"}, {202, 400, 403, 404, 413, 415}, LINE),
     ("get", "/scripts/{script_id}/audio", set(), {200, 206, 304, 307, 404, 416}, set()),
 ]
-TABLE = [*CATALOGUE]
+MYPAGE = [
+    (
+        "get",
+        "/mypage/history",
+        {"token_id", "script_id", "cursor", "limit"},
+        {200, 401, 422},
+        {"items", "next"},
+    ),
+    (
+        "get",
+        "/mypage/trends",
+        {"token_id", "script_id", "limit"},
+        {200, 401, 422},
+        {"points", "first", "latest", "gain"},
+    ),
+    ("get", "/mypage/best", {"cursor", "limit"}, {200, 401, 422}, {"items", "next"}),
+    ("get", "/mypage/bookmarks", {"cursor", "limit"}, {200, 401, 422}, {"items", "next"}),
+    ("put", "/mypage/bookmarks/tokens/{token_id}", set(), {204, 401, 404}, set()),
+    ("delete", "/mypage/bookmarks/tokens/{token_id}", set(), {204, 401}, set()),
+    ("put", "/mypage/bookmarks/scripts/{script_id}", set(), {204, 401, 404}, set()),
+    ("delete", "/mypage/bookmarks/scripts/{script_id}", set(), {204, 401}, set()),
+]
+TABLE = [*CATALOGUE, *MYPAGE]
