@@ -70,7 +70,7 @@ def _logged_in(platform: Platform, token: str) -> Caller | None:
         user = session.get(User, claims.user_id)
         if user is None or user.leaving_at is not None:
             return None
-        if not session.scalar(select(sessions.goes_on(claims.session))):
+        if not session.scalar(select(sessions.goes_on(claims))):
             raise sessions.SessionEnded
     return Caller(user.id, user.name, user.role, claims.session)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -40,7 +41,6 @@ class Passwords:
         self._hashing = PasswordHash(
             (Argon2Hasher(time_cost=PASSES, memory_cost=memory_kib, parallelism=1),)
         )
-        self._nobodys = self._hashing.hash(secrets.token_urlsafe())
         self._limiter = CapacityLimiter(settings.hashes_at_once)
 
     async def hash(self, password: str) -> str:
@@ -53,8 +53,13 @@ class Passwords:
         self._admit()
         return await run_sync(self._match, password, kept, limiter=self._limiter)
 
+    @cached_property
+    def _nobodys(self) -> str:
+        return self._hashing.hash(secrets.token_urlsafe())
+
     def _match(self, password: str, kept: str | None) -> Match:
-        right, renewed = self._hashing.verify_and_update(password, kept or self._nobodys)
+        nobodys = self._nobodys  # made at the first check, whoever that is about
+        right, renewed = self._hashing.verify_and_update(password, kept or nobodys)
         return Match(right and kept is not None, renewed)
 
     def _admit(self) -> None:

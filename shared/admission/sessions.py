@@ -89,16 +89,15 @@ def end_all(session: Session, user_id: str, *, but: str | None = None) -> int:
     return _end(session, RefreshToken.user_id == user_id, RefreshToken.family != (but or ""))
 
 
-def end_one(session: Session, family: str) -> None:
-    """End one session by its name in access tokens."""
-    _end(session, RefreshToken.family == family)
-
-
-def goes_on(family: str) -> ColumnElement[bool]:
-    """Whether that login was neither ended nor forgotten."""
+def goes_on(claims: Claims) -> ColumnElement[bool]:
+    """Whether that login is the user's, and was neither ended nor forgotten."""
     return (
         select(RefreshToken.sha256)
-        .where(RefreshToken.family == family, RefreshToken.revoked_at.is_(None))
+        .where(
+            RefreshToken.family == claims.session,
+            RefreshToken.user_id == claims.user_id,
+            RefreshToken.revoked_at.is_(None),
+        )
         .exists()
     )
 
