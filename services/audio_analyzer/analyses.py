@@ -113,8 +113,8 @@ def known_result(session: Session, key: str) -> dict[str, Any] | None:
     return session.scalar(query)
 
 
-def complete(session: Session, job_id: str, key: str, result: dict[str, Any]) -> None:
-    """Store a finished comparison; a second time stores the same."""
+def complete(session: Session, job_id: str, key: str | None, result: dict[str, Any]) -> None:
+    """Store a finished comparison; a second time stores the same. Without `key` it is not reused."""
     scores = _scores(result)
     session.execute(
         update(AnalysisResult)

@@ -13,13 +13,14 @@ from fastapi import Request
 from services.audio_analyzer import analyses
 from services.audio_analyzer.analyses import Recording
 from services.audio_analyzer.analysis_errors import RecordingTooLarge
+from services.audio_analyzer.remote import pipeline_for
 from shared.admission.callers import Caller
 from shared.admission.pressure import Pressure
 from shared.db.base import new_id
 from shared.errors import ActverseError
 from shared.events.speech import Subject
 from shared.flow import wishes
-from shared.pipelines.speech import AUDIO_ANALYSIS, AnalysisOptions
+from shared.pipelines.speech import AnalysisOptions
 from shared.platform import Platform
 from shared.web import uploads
 from shared.web.uploads import Received
@@ -98,7 +99,7 @@ class Reception:
             wishes.submit(
                 session,
                 self._platform.bus,
-                AUDIO_ANALYSIS,
+                pipeline_for(self._platform.settings),
                 options,
                 user_id=caller.user_id,
                 task_id=job_id,

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from services.audio_analyzer import preparation
 from services.audio_analyzer.analysis_tasks import load_reference, score_recording, store_analysis
+from services.audio_analyzer.remote_tasks import (
+    ask_analysis_server,
+    call_back,
+    fetch_audio,
+    score_fetched,
+)
 from services.audio_analyzer.schemas import ReferenceJob
 from services.audio_analyzer.scoring import scorer_of
 from shared.flow.work import Run, periodic, task
 from shared.platform import Platform
 
 __all__ = [
+    "ask_analysis_server",
+    "call_back",
+    "fetch_audio",
     "load_reference",
     "prepare_reference",
     "renew_references",
+    "score_fetched",
     "score_recording",
     "store_analysis",
 ]

@@ -20,9 +20,9 @@ from services.notification.schemas import (
     WebhookMade,
     WebhookView,
 )
-from services.notification.webhooks import checked
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.net.address import spoken
+from shared.net.guard import check_reachable
 from shared.net.signed_calls import new_secret
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
@@ -82,7 +82,7 @@ def _settings(language: str, addresses: tuple[repository.Address, ...]) -> Notif
 @router.post("/webhooks", status_code=201, tags=["webhooks"], responses=responses(403, 404, 409))
 def add_webhook(platform: InPlatform, caller: InCaller, wish: NewWebhook) -> WebhookMade:
     """Have an address called about events of your tasks. The secret is shown this once."""
-    url, secret = checked(wish.url, platform.settings), new_secret()
+    url, secret = check_reachable(wish.url, platform.settings.network.allow), new_secret()
     with platform.sessions.begin() as session:
         made = repository.add_webhook(session, caller.user_id, url, secret, wish.events)
         return WebhookMade(**_webhook(made).model_dump(), secret=secret)

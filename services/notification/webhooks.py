@@ -13,7 +13,6 @@ import httpx
 from services.notification.deliveries import Outcome
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.errors import ActverseError
-from shared.net.address import Allowed
 from shared.net.guard import explained_http, guarded_client
 from shared.net.signed_calls import signed_headers
 from shared.platform import Platform
@@ -31,14 +30,6 @@ def headers(webhook: Webhook, event_id: str, body: bytes) -> dict[str, str]:
         "Accept-Encoding": "identity",
         **signed_headers(webhook.secret, event_id, body),
     }
-
-
-def checked(url: str, settings: Settings) -> str:
-    """`url`, if it can be called: form, name and address; raises what `guarded_client` would."""
-    allowed = Allowed.of(settings.network.allow)
-    parsed = allowed.url(url)
-    allowed.addresses(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
-    return url
 
 
 def attempt(platform: Platform, delivery: WebhookDelivery) -> Outcome:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from shared.events.base import DomainEvent
 
@@ -75,8 +73,8 @@ class AnalysisServiceRequested(DomainEvent, name="EVENT_ANALYSIS_SERVICE_REQUEST
     audio_url: str
     reference_url: str
     text: str
-    words: list[dict[str, Any]] = Field(default_factory=list)
     webhook_url: str
+    webhook_secret: str  # signs the answer; of this analysis alone
 
 
 class AnalysisServiceCompleted(DomainEvent, name="EVENT_ANALYSIS_SERVICE_COMPLETED"):

@@ -180,7 +180,8 @@ def completed(
     if step.awaits is None:
         _conclude(session, bus, run, step, owner, results, {State.RUNNING})
         return
-    if not move(session, run, {State.RUNNING}, State.WAITING, progress=0.0, deadline_at=None):
+    until = None if step.waits_s is None else now() + timedelta(seconds=step.waits_s)
+    if not move(session, run, {State.RUNNING}, State.WAITING, progress=0.0, deadline_at=until):
         return
     task = owner.all[0]
     event, context = _fact(task, step.emits, results)

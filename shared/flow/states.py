@@ -11,7 +11,7 @@ class State(StrEnum):
     PENDING = "PENDING"  # its turn has not come
     QUEUED = "QUEUED"  # asked for, not yet begun
     RUNNING = "RUNNING"
-    WAITING = "WAITING"  # for people
+    WAITING = "WAITING"  # for people, or for a server elsewhere
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"

@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from shared.db.models import Incoming, Outgoing, StepRun, Task, now
 from shared.errors import Terminal
 from shared.flow import ledger, leftovers, parking, reviver
 from shared.flow.states import State
+from shared.messages import Sentence
 from shared.pipelines import atlas
 from shared.platform import Platform
 
@@ -30,6 +32,13 @@ class Overdue(Terminal):
         )
 
 
+class NoAnswer(Terminal):
+    """A step waited for somebody longer than it may."""
+
+    def __init__(self, step: str, minutes: float) -> None:
+        super().__init__(Sentence("error.no_answer", step=step, minutes=minutes))
+
+
 def sweep(platform: Platform) -> None:
     """One round; every part may run at the same time in another process."""
     parking.take(platform)
@@ -39,20 +48,23 @@ def sweep(platform: Platform) -> None:
 
 
 def fail_overdue(platform: Platform) -> None:
-    """Steps past their deadline fail, and so do people who never answer."""
+    """Steps past their deadline fail, and so do those whom nobody answered in time."""
+    late = (StepRun.state.in_([State.RUNNING, State.WAITING]), StepRun.deadline_at < now())
     with platform.reads() as session:
-        overdue = session.scalars(
-            select(StepRun.id).where(StepRun.state == State.RUNNING, StepRun.deadline_at < now())
-        ).all()
+        overdue = session.scalars(select(StepRun.id).where(*late)).all()
     for run_id in overdue:
         with platform.sessions.begin() as session:
-            run = session.get_one(StepRun, run_id)
-            ledger.failed(
-                session,
-                platform.bus,
-                run,
-                Overdue(run.name, f"{run.started_at:%Y-%m-%d %H:%M} UTC"),
-            )
+            run = session.scalar(select(StepRun).where(StepRun.id == run_id, *late))
+            if run is not None:  # else it has ended, or begun to wait, a moment ago
+                ledger.failed(session, platform.bus, run, _lateness(session, run))
+
+
+def _lateness(session: Session, run: StepRun) -> Terminal:
+    if run.state == State.WAITING:
+        task = session.get_one(Task, run.task_id)
+        waits_s = atlas.PIPELINES[task.pipeline].step(run.name).waits_s or 0.0
+        return NoAnswer(run.name, waits_s / 60)
+    return Overdue(run.name, f"{run.started_at:%Y-%m-%d %H:%M} UTC")
 
 
 def stop_cancelled(platform: Platform) -> None:

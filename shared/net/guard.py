@@ -123,6 +123,14 @@ def guarded_client(
     )
 
 
+def check_reachable(url: str, allow: Sequence[str] = ()) -> str:
+    """`url`, if a guarded client could call it: form, name and address; raises what it would."""
+    allowed = Allowed.of(allow)
+    parsed = allowed.url(url)
+    allowed.addresses(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
+    return url
+
+
 # The first row whose type fits speaks; subclasses stand before their bases.
 SENTENCES: tuple[tuple[type[Exception], type[ActverseError], str], ...] = (
     (

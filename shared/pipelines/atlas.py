@@ -8,12 +8,12 @@ from shared.events.base import DomainEvent
 from shared.messages import Sentence
 from shared.pipelines.dsl import Pipeline, Reaction, Step
 from shared.pipelines.learning import VISION_ROUND
-from shared.pipelines.speech import AUDIO_ANALYSIS, SPEECH_REFERENCE
+from shared.pipelines.speech import SPEECH_PIPELINES
 from shared.pipelines.vision import VISION
 from shared.pipelines.vision_steps import SINGLE_STEPS
 
 PIPELINES: dict[str, Pipeline] = {
-    p.name: p for p in (VISION, VISION_ROUND, *SINGLE_STEPS, AUDIO_ANALYSIS, SPEECH_REFERENCE)
+    p.name: p for p in (VISION, VISION_ROUND, *SINGLE_STEPS, *SPEECH_PIPELINES)
 }
 
 

@@ -53,10 +53,11 @@ class Step:
         on: the request that starts it.
         run: task names of the service, as a chain; `parallel(...)` inside is a chord.
         emits: the fact that ends the chain.
-        awaits: for steps that wait for people, the fact that somebody else publishes when they are
-            done; the step then ends with `awaits` instead of `emits`.
+        awaits: for steps that wait for people or other servers, the fact that somebody else
+            publishes when they are done; the step then ends with `awaits` instead of `emits`.
         then: the request that the final fact leads to; None ends the pipeline.
         deadline_s: after so many seconds of running the sweeper fails the step.
+        waits_s: after so many seconds of waiting too; None waits as long as people take.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Step:
         awaits: type[DomainEvent] | None = None,
         then: type[DomainEvent] | None = None,
         deadline_s: float = 24 * 3600,
+        waits_s: float | None = None,
     ) -> None:
         self.service = service
         self.on = on
@@ -77,6 +79,7 @@ class Step:
         self.awaits = awaits
         self.then = then
         self.deadline_s = deadline_s
+        self.waits_s = waits_s
 
     @cached_property
     def name(self) -> str:
@@ -120,6 +123,7 @@ class Step:
             awaits=self.awaits,
             then=then,
             deadline_s=self.deadline_s,
+            waits_s=self.waits_s,
         )
 
 

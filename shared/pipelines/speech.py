@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
-
 from shared.events import speech as e
 from shared.pipelines.dsl import Options, Pipeline, Step, Work
 
@@ -34,8 +30,8 @@ class ServiceOptions(Options):
     audio_url: str
     reference_url: str
     text: str
-    words: list[dict[str, Any]] = Field(default_factory=list)
     webhook_url: str
+    webhook_secret: str
 
 
 AUDIO_ANALYSIS = Pipeline(
@@ -60,6 +56,7 @@ REMOTE_AUDIO_ANALYSIS = Pipeline(
         emits=e.RemoteAnalysisAccepted,
         awaits=e.RemoteAnalysisCompleted,
         deadline_s=1800,
+        waits_s=1800,
     ),
     options=AnalysisOptions,
     title="The same comparison by an analysis server elsewhere",

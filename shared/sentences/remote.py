@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 REMOTE = {
+    "step.remote_analysis": {
+        "en": "comparison by the analysis server",
+        "ko": "분석 서버의 비교",
+    },
+    "step.analysis_service": {"en": "comparison for another mesh", "ko": "다른 서버를 위한 비교"},
     # --- calls that must prove who makes them ---
     "error.call_unsigned": {
         "en": "This call carries no signature. Send webhook-id, webhook-timestamp and "
@@ -85,13 +90,21 @@ REMOTE = {
         "en": "The analysis server could not compare the recording: {said}",
         "ko": "분석 서버가 녹음을 비교하지 못했습니다: {said}",
     },
+    "error.not_json": {
+        "en": "The body cannot be read as JSON.",
+        "ko": "본문을 JSON으로 읽을 수 없습니다.",
+    },
+    "error.scores_of_nothing": {
+        "en": "A result has scores where its RecognitionStatus is Success, and nowhere else.",
+        "ko": "점수는 RecognitionStatus가 Success일 때만 있어야 합니다.",
+    },
+    "error.result_missing": {
+        "en": "A success needs its result, and a failure has none.",
+        "ko": "성공에는 result가 있어야 하고 실패에는 없어야 합니다.",
+    },
     "error.not_waiting_yet": {
         "en": "This analysis does not wait for its result yet. Send it again in a second.",
         "ko": "아직 결과를 받을 준비가 되지 않았습니다. 잠시 뒤에 다시 보내 주세요.",
-    },
-    "error.no_analysis": {
-        "en": "There is no analysis {job_id}.",
-        "ko": "분석을 찾을 수 없습니다: {job_id}.",
     },
     # --- ourselves as such a server ---
     "error.fetched_too_large": {
@@ -115,12 +128,12 @@ REMOTE = {
         "en": "The webhook {where} cannot take the answer just now (HTTP {status}).",
         "ko": "웹훅이 지금은 결과를 받을 수 없습니다: {where} (HTTP {status}).",
     },
-    "error.words_not_text": {
-        "en": "The words do not add up to the text. Send one of the two, or the same in both.",
-        "ko": "단어 목록과 텍스트가 다릅니다. 하나만 보내거나 같은 내용으로 보내 주세요.",
+    "error.text_or_words": {
+        "en": "Send the text, or its words; together at most {most} characters.",
+        "ko": "텍스트나 단어 목록을 보내 주세요. 최대 글자 수: {most}.",
     },
-    "error.key_used_otherwise": {
-        "en": "Another analysis was asked for with this key. Use a new one for each analysis.",
-        "ko": "이 키로 다른 분석을 이미 요청했습니다. 분석마다 새 키를 사용하세요.",
+    "error.webhook_secret": {
+        "en": "A secret is 'whsec_' and the base64 of 24 to 64 random bytes.",
+        "ko": "비밀 값은 'whsec_' 뒤에 24~64바이트 임의 값의 base64를 붙인 것입니다.",
     },
 }

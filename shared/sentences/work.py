@@ -23,6 +23,12 @@ WORK = {
         "task or round.",
         "ko": "다른 요청에 이미 쓰인 Idempotency-Key입니다: {key!r}. 새 작업이나 라운드에는 새 키를 쓰세요.",
     },
+    "error.no_answer": {
+        "en": "Step {step} has waited for {minutes:.0f} minutes and nobody answered. Look whether "
+        "the server that was asked still runs, then retry the step.",
+        "ko": "기다리던 응답이 오지 않았습니다. 단계: {step}, 기다린 시간: {minutes:.0f}분. 요청을 받은 서버가 동작하는지 "
+        "확인한 뒤 단계를 다시 시도하세요.",
+    },
     "error.nothing_to_cancel": {
         "en": "Task {task_id} is already {state}; nothing to cancel.",
         "ko": "이미 끝난 작업이라 취소할 것이 없습니다: {task_id} (상태: {state}).",

@@ -23,7 +23,10 @@ LOGIN = frozenset({"/auth/register", "/auth/login", "/auth/refresh", "/auth/logo
 """Where those go who have no key yet; they bring a password, or what a login gave them."""
 OPEN = LOGIN | {"/health/ready", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 """Paths without a key: also whether the mesh is up, and what it can be asked."""
-SIGNED = ("/frames/", "/labeling/webhook/")
+SIGNED = (
+    *("/frames/", "/labeling/webhook/", "/audio/"),
+    *("/tokens/webhook/analysis-complete", "/scripts/webhook/analysis-complete"),
+)
 """Paths whose requests prove themselves: by a signed address, or by a secret of their own."""
 OPEN_PAGES = "/ui"
 """The console: its files hold nothing of anybody, and its page asks for the key."""

@@ -45,6 +45,9 @@ MORE = {
         # recordings of learners, compared
         *("recordings", "upload_api", "results_api", "progress", "scoring", "advice", "analyses"),
         *("analysis_errors", "analysis_schemas", "analysis_tasks", "analysis_views"),
+        # compared by another mesh, and for others
+        *("remote", "remote_errors", "remote_schemas", "remote_tasks", "answers", "webhook_api"),
+        *("service", "service_api", "transfer", "audio_links_api"),
     },
     "labeling_manager": {
         *("drafts", "labeler_api", "labeler_schemas"),  # the labeler in the browser

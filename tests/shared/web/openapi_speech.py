@@ -49,4 +49,22 @@ MYPAGE = [
     ("put", "/mypage/bookmarks/scripts/{script_id}", set(), {204, 401, 404}, set()),
     ("delete", "/mypage/bookmarks/scripts/{script_id}", set(), {204, 401}, set()),
 ]
-TABLE = [*CATALOGUE, *MYPAGE]
+WISHED = {"job_id", "audio_url", "reference_url", "text", "webhook_url", "webhook_secret"}
+ACCEPTED = {"job_id", "status", "task_id", "status_url", "webhook_secret"}
+CALLED = {"job_id", "webhook-id", "webhook-timestamp", "webhook-signature", "status", "result"}
+BETWEEN_MESHES = [
+    ("post", "/analyze-voice", WISHED, {202, 400, 401, 403, 404, 422, 429}, ACCEPTED),
+    ("post", "/analyze-script", WISHED | {"words"}, {202, 400, 401, 403, 404, 422, 429}, ACCEPTED),
+    *(
+        (
+            "post",
+            f"/{kind}/webhook/analysis-complete",
+            CALLED,
+            {204, 400, 401, 404, 413, 422},
+            set(),
+        )
+        for kind in ("tokens", "scripts")
+    ),
+    ("get", "/audio/{signature}/{key}", set(), {200, 206, 403, 404, 416}, set()),
+]
+TABLE = [*CATALOGUE, *MYPAGE, *BETWEEN_MESHES]

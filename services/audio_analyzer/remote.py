@@ -1,0 +1,120 @@
+"""Comparisons by an analysis server elsewhere: what it is told, and how it is asked.
+
+It gets addresses that open the two files for an hour, the address of our webhook, and a secret for
+this one comparison that its answer has to be signed with. Nobody keeps that secret: it is derived from
+the one that signs the addresses, so any gateway can check the answer.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import httpx
+import structlog
+
+from services.audio_analyzer import analyses, repository
+from services.audio_analyzer.remote_errors import (
+    NoLinkSecret,
+    NoPublicUrl,
+    ServerAway,
+    ServerKeyUnknown,
+    ServerRefused,
+)
+from services.audio_analyzer.remote_schemas import RemoteJob
+from shared.net.address import spoken
+from shared.net.answers import LATER, retry_after_s, words_of
+from shared.net.breaker import Breaker
+from shared.net.signed_calls import derived_secret
+from shared.net.signed_links import AUDIO, kept_secret, link_path
+from shared.pipelines.dsl import Pipeline
+from shared.pipelines.speech import AUDIO_ANALYSIS, REMOTE_AUDIO_ANALYSIS
+from shared.platform import Platform
+from shared.settings import Settings, revealed
+
+PURPOSE = "actverse analysis webhook v1"
+PATHS = {"token": "/analyze-voice", "script": "/analyze-script"}
+log = structlog.get_logger()
+breaker_of = cache(Breaker)  # one a server and process
+
+
+def pipeline_for(settings: Settings) -> Pipeline:
+    """Who compares, by the settings: this mesh, or an analysis server elsewhere."""
+    return REMOTE_AUDIO_ANALYSIS if settings.speech.analysis_server else AUDIO_ANALYSIS
+
+
+def link_secret(settings: Settings) -> bytes:
+    """What signs addresses of audio; raises `NoLinkSecret` where it cannot be the same for all."""
+    configured = revealed(settings.speech.link_secret)
+    if not configured and not settings.storage_url.startswith("file:"):
+        raise NoLinkSecret
+    return kept_secret(configured, settings.data_dir, AUDIO)
+
+
+def webhook_secret(settings: Settings, job_id: str) -> str:
+    """What the answer about this job, and about no other, is signed with."""
+    return derived_secret(link_secret(settings), PURPOSE, job_id)
+
+
+def ask(platform: Platform, job: RemoteJob, attempt: int) -> RemoteJob:
+    """Have the server compare; its answer comes to the webhook.
+
+    Asked twice for the same attempt it does so once (Idempotency-Key). Raises `ServerAway` and
+    `Resting`, after which it is asked again, else what it says.
+    """
+    body = _request(platform, job)
+    speech = platform.settings.speech
+    server = speech.analysis_server.rstrip("/")
+    headers = {"Idempotency-Key": f"{job.task_id}.{attempt}"}
+    if key := revealed(speech.analysis_key):
+        headers["Authorization"] = f"Bearer {key}"
+    with breaker_of(spoken(server)).asking():
+        _post(f"{server}{PATHS[job.subject]}", body, headers, speech.analysis_timeout_s)
+    log.info("audio_analyzer.remote.asked", server=spoken(server), attempt=attempt)
+    return job.having(server=spoken(server))
+
+
+def _request(platform: Platform, job: RemoteJob) -> dict[str, Any]:
+    settings = platform.settings
+    gateway = settings.gateway.public_url.rstrip("/")
+    if not gateway:
+        raise NoPublicUrl
+    with platform.reads() as session:
+        line = analyses.comparable_line(session, job.subject, job.subject_id)
+        words = [] if job.subject == "token" else repository.words_of(session, line.id)
+    hook = f"{gateway}/{job.subject}s/webhook/analysis-complete?job_id={job.task_id}"
+    told: dict[str, Any] = {
+        "job_id": job.task_id,
+        "audio_url": _address(platform, gateway, job.recording_key),
+        "reference_url": _address(platform, gateway, str(line.audio_key)),
+        "text": line.text,
+        "webhook_url": hook,
+        "webhook_secret": webhook_secret(settings, job.task_id),
+    }
+    if words:
+        told["words"] = [{"text": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in words]
+    return told
+
+
+def _address(platform: Platform, gateway: str, key: str) -> str:
+    """Where whoever has the address gets the file: from the storage itself, or from the gateway."""
+    life_s = platform.settings.speech.link_s
+    link = platform.storage.link(key, life_s)
+    return link or gateway + link_path(link_secret(platform.settings), key, life_s, AUDIO)
+
+
+def _post(url: str, body: dict[str, Any], headers: dict[str, str], timeout_s: float) -> None:
+    where = spoken(url)
+    try:
+        with httpx.Client(timeout=timeout_s) as client:
+            response = client.post(url, json=body, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServerAway(where, str(error) or type(error).__name__) from error
+    status = response.status_code
+    if response.is_success:
+        return
+    if status in LATER or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise ServerAway(where, f"HTTP {status}", retry_after_s(response))
+    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        raise ServerKeyUnknown(where, status)
+    raise ServerRefused(where, status, words_of(response.content))
