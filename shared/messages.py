@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from shared.sentences.accounts import ACCOUNTS
+from shared.sentences.advice import ADVICE
 from shared.sentences.analyses import ANALYSES
 from shared.sentences.catalogue import CATALOGUE
 from shared.sentences.deletion import DELETION
@@ -149,6 +150,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     # --- what errors say ---
     **DOORS,
     **ACCOUNTS,
+    **ADVICE,
     **ANALYSES,
     **CATALOGUE,
     **DELETION,
