@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.audio_analyzer.analysis_errors import NoAnalysis, NotReadyToCompare, TakeNotPrepared
-from services.audio_analyzer.repository import PREPARING, READY, Line, line_of
+from services.audio_analyzer.catalogue_errors import NoLine
+from services.audio_analyzer.repository import KINDS, PREPARING, READY, Line, line_of
 from shared.admission.callers import Caller
 from shared.db.models import Task, now
 from shared.db.speech_models import AnalysisResult
@@ -38,11 +39,24 @@ class Recording(NamedTuple):
 def comparable_line(session: Session, subject: Subject, line_id: str) -> Line:
     """The line, if its take is ready; `NoLine`, `TakeNotPrepared` or `NotReadyToCompare`."""
     line = line_of(session, subject, line_id)
-    if line.state == PREPARING:
-        raise TakeNotPrepared(subject, line_id)
-    if line.state != READY:
-        raise NotReadyToCompare(subject, line_id, line.state)
+    _require_ready(subject, line_id, line.state)
     return line
+
+
+def require_comparable(session: Session, subject: Subject, line_id: str) -> None:
+    """The same, for those who only want to know: uploads ask it before they read the file."""
+    kind = KINDS[subject]
+    state = session.scalar(select(kind.state).where(kind.id == line_id))
+    if state is None:
+        raise NoLine(subject, line_id)
+    _require_ready(subject, line_id, state)
+
+
+def _require_ready(subject: Subject, line_id: str, state: str) -> None:
+    if state == PREPARING:
+        raise TakeNotPrepared(subject, line_id)
+    if state != READY:
+        raise NotReadyToCompare(subject, line_id, state)
 
 
 def cache_key(line: Line, recording_sha256: str, scorer: str, feature_version: str) -> str:

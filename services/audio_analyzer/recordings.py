@@ -52,7 +52,7 @@ class Reception:
         """The job that will compare the recording of `request` with the line.
 
         Whether there is anything to compare with, and room for it, is asked before the file is
-        read. Raises what `comparable_line`, `uploads.receive` and `glance` raise, and `Busy`.
+        read. Raises what `require_comparable`, `uploads.receive` and `glance` raise, and `Busy`.
         """
         async with uploads.hearing_out(request):
             await run_sync(self._check, subject, line_id, limiter=self._limiter)
@@ -64,7 +64,7 @@ class Reception:
     def _check(self, subject: Subject, line_id: str) -> None:
         self._pressure.admit(SERVICE)
         with self._platform.reads() as session:
-            analyses.comparable_line(session, subject, line_id)
+            analyses.require_comparable(session, subject, line_id)
 
     def _keep(self, caller: Caller, subject: Subject, line_id: str, received: Received) -> str:
         job_id = received.id

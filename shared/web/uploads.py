@@ -43,6 +43,7 @@ CHUNK_PATIENCE_S = 60.0
 MAX_HEADER_BYTES = 16 * 1024  # of one part
 MAX_NAME_BYTES = 120  # file systems take 255, and we append to it
 BESIDE_FILE_BYTES = 64 * 1024  # boundaries and other fields of the form
+GATHERED_BYTES = 1024 * 1024  # that wait in memory, of each upload
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 3.0
 
@@ -140,8 +141,8 @@ async def _received(
     reader = _Reader(target, limit)
     try:
         parser = MultipartParser(boundary, reader.callbacks())
-        async for chunk in _bounded(_patiently(body), limit):
-            await asyncio.to_thread(parser.write, chunk)
+        async for chunks in _gathered(_bounded(_patiently(body), limit)):
+            await asyncio.to_thread(_write_all, parser, chunks)
         parser.finalize()
         return reader.result()
     except MultipartParseError as error:
@@ -174,6 +175,25 @@ async def _bounded(body: AsyncIterator[bytes], limit: Limit) -> AsyncIterator[by
         total += len(chunk)
         limit.check(total, BESIDE_FILE_BYTES)
         yield chunk
+
+
+async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The chunks of `body`, many at a time: what a thread costs, it costs each time it is asked."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in body:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size >= GATHERED_BYTES:
+            yield chunks
+            chunks, size = [], 0
+    if chunks:
+        yield chunks
+
+
+def _write_all(parser: MultipartParser, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        parser.write(chunk)
 
 
 async def _linger(body: AsyncIterator[bytes]) -> None:
