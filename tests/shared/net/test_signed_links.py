@@ -5,13 +5,14 @@ from __future__ import annotations
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Forbidden, NotFound
-from shared.net.signed_links import checked_link, kept_secret, link_path
+from shared.net.signed_links import AUDIO, checked_link, kept_secret, link_path
 
 SECRET, KEY = b"a secret of this test", "frames/task-1/00000012.jpg"
 
@@ -81,3 +82,35 @@ def test_the_secret_is_made_once_by_whoever_comes_first(tmp_path: Path) -> None:
     (file,) = (tmp_path / "data").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert kept_secret("configured", tmp_path / "data") == b"configured"
+
+
+# --- audio ----------------------------------------------------------------------------------------
+
+RECORDING, TAKE = "inputs/job-1/recording.webm", "catalogue/tokens/line-1/task-1/take.wav"
+
+
+@pytest.mark.parametrize("key", [RECORDING, TAKE, "catalogue/scripts/line-1/a take.wav"])
+def test_an_address_of_audio_opens_it_and_no_frame(key: str) -> None:
+    path = link_path(SECRET, key, 60, AUDIO)
+    token, rest = path.removeprefix("/audio/").split("/", 1)
+    assert checked_link(SECRET, token, unquote(rest), AUDIO) == key
+    with pytest.raises(Forbidden, match="of a frame is not signed"):
+        checked_link(SECRET, token, unquote(rest))
+    with pytest.raises(Forbidden, match="of audio is not signed"):
+        checked_link(SECRET, token, "inputs/job-2/recording.webm", AUDIO)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "inputs/job-1/other.wav",
+        "inputs/recording.wav",
+        "inputs/../api_key",
+        "catalogue/tokens/../../api_key",
+        "catalogue/actors/x.png",
+        "interim/job-1/recording.wav",
+    ],
+)
+def test_only_recordings_and_takes_have_addresses_of_audio(key: str) -> None:
+    with pytest.raises(NotFound, match="Only recordings"):
+        link_path(SECRET, key, 60, AUDIO)
