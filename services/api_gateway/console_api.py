@@ -25,6 +25,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Cache-Control": "no-cache",  # asked again each time, answered by 304: no page meets old scripts
 }
 router = APIRouter(prefix="/ui", include_in_schema=False)
@@ -42,6 +43,12 @@ def labeler(request: Request, task_id: str) -> Response:
     """The built-in labeler of a task."""
     del task_id  # the page reads it from its address
     return _file(request, "label.html")
+
+
+@router.get("/say")
+def lines(request: Request) -> Response:
+    """Lines of actors, to be said after them; which page is seen stands behind the `#`."""
+    return _file(request, "say.html")
 
 
 @router.get("/files/{name}")

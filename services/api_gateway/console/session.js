@@ -1,8 +1,14 @@
-// Who is signed in, and requests with the key. The key stays in this tab (sessionStorage).
+// Who is signed in, and requests in that name. What proves it stays in this tab (sessionStorage):
+// an API key, or the short ticket of a login with what renews it.
 
-import { t } from "./texts.js";
+import { element } from "./elements.js";
+import { askWho } from "./signin.js";
+import { language } from "./texts.js";
 
-const KEY = "actverse.key";
+export { element };
+
+const KEY = "actverse.key"; // an API key, or the access token of a login
+const REFRESH = "actverse.refresh"; // only after a login
 const TAB = "actverse.tab";
 
 export class Problem extends Error {
@@ -14,7 +20,12 @@ export class Problem extends Error {
   }
 }
 
-export class Offline extends Error {}
+export class Offline extends Error {
+  constructor(path, body = null) {
+    super(body?.detail ?? path);
+    this.told = body?.detail ?? ""; // by the server, where it said anything
+  }
+}
 
 // A random name of this page: two tabs of one user are two annotators. A tab that is duplicated
 // copies its storage, so a fresh name is drawn on every load; leases of the old one run out.
@@ -28,41 +39,85 @@ export const tab = (() => {
   return name;
 })();
 
-export function signOut() {
-  sessionStorage.removeItem(KEY);
+export async function signOut() {
+  const refresh = sessionStorage.getItem(REFRESH);
+  forget();
+  if (refresh) {
+    await fetch("/auth/logout", {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ refresh_token: refresh }), keepalive: true,
+    }).catch(() => {}); // without the server the ticket ends by itself
+  }
   location.reload();
 }
 
-async function raw(method, path, { body, keepalive = false, signal } = {}) {
-  const headers = { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let answer;
-  try {
-    answer = await fetch(path, {
-      method, headers, keepalive, signal, body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Offline(path);
+function forget() {
+  sessionStorage.removeItem(KEY);
+  sessionStorage.removeItem(REFRESH);
+}
+
+function keep({ key, refresh }) {
+  sessionStorage.setItem(KEY, key);
+  if (refresh) sessionStorage.setItem(REFRESH, refresh);
+  else sessionStorage.removeItem(REFRESH);
+}
+
+// The answer, which is one of success; `Problem` or `Offline` where there is none.
+export async function request(method, path, { body, keepalive = false, signal, headers = {} } = {}) {
+  const form = body instanceof FormData;
+  for (let renewed = false; ; renewed = true) {
+    const key = sessionStorage.getItem(KEY);
+    const sent = { Authorization: `Bearer ${key}`, "Accept-Language": language(), ...headers };
+    if (body !== undefined && !form) sent["Content-Type"] = "application/json";
+    let answer;
+    try {
+      answer = await fetch(path, {
+        method, headers: sent, keepalive, signal,
+        body: body === undefined || form ? body : JSON.stringify(body),
+      });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Offline(path);
+    }
+    if (answer.ok) return answer;
+    if (answer.status === 401) {
+      if (renewed || !(await renew(key))) await signIn(true);
+      continue;
+    }
+    let told = null;
+    try { told = await answer.json(); } catch { /* not ours: a proxy's page */ }
+    if (answer.status >= 502 || answer.status === 429) throw new Offline(path, told);
+    throw new Problem(answer.status, told);
   }
-  if (answer.ok) return answer;
-  if (answer.status === 401) {
-    await signIn(true);
-    return raw(method, path, { body, keepalive, signal });
-  }
-  let told = null;
-  try { told = await answer.json(); } catch { /* not ours: a proxy's page */ }
-  if (answer.status >= 502 || answer.status === 503 || answer.status === 429) throw new Offline(path);
-  throw new Problem(answer.status, told);
 }
 
 export async function ask(method, path, options) {
-  const answer = await raw(method, path, options);
+  const answer = await request(method, path, options);
   return answer.status === 204 ? null : answer.json();
 }
 
 export async function blob(path, signal) {
-  return (await raw("GET", path, { signal })).blob();
+  return (await request("GET", path, { signal })).blob();
+}
+
+let renewing = null; // one at a time: what renews a ticket is good once
+
+// Whether there is a fresh ticket for the one that was refused.
+async function renew(refused) {
+  if (sessionStorage.getItem(KEY) !== refused) return true; // somebody else was faster
+  if (!sessionStorage.getItem(REFRESH)) return false;
+  renewing ??= (async () => {
+    const answer = await fetch("/auth/refresh", {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ refresh_token: sessionStorage.getItem(REFRESH) }),
+    }).catch(() => null);
+    if (!answer || answer.status >= 500 || answer.status === 429) throw new Offline("/auth/refresh");
+    if (!answer.ok) return false;
+    const given = await answer.json();
+    keep({ key: given.access_token, refresh: given.refresh_token });
+    return true;
+  })().finally(() => { renewing = null; });
+  return renewing;
 }
 
 let asking = null; // one form, whoever needs it
@@ -70,62 +125,9 @@ let asking = null; // one form, whoever needs it
 // Resolves when somebody is signed in.
 export function signIn(refused = false) {
   if (!refused && sessionStorage.getItem(KEY)) return Promise.resolve();
-  asking ??= new Promise((resolve) => form(refused && sessionStorage.getItem(KEY) !== null, resolve))
+  const wrong = refused && sessionStorage.getItem(KEY) !== null;
+  asking ??= askWho(wrong && (sessionStorage.getItem(REFRESH) ? "login.over" : "login.wrong"))
+    .then(keep)
     .finally(() => { asking = null; });
   return asking;
-}
-
-function form(wrong, done) {
-  const dialog = document.createElement("dialog");
-  dialog.id = "login";
-  const inner = document.createElement("form");
-  inner.method = "dialog";
-  const title = element("h2", t("login.title"));
-  const said = element("p", wrong ? t("login.wrong") : t("login.what"));
-  said.className = wrong ? "wrong" : "quiet";
-  const where = element("p", t("login.where"));
-  where.className = "quiet";
-  const field = document.createElement("input");
-  field.type = "password";
-  field.id = "key";
-  field.required = true;
-  field.autocomplete = "off";
-  field.placeholder = t("login.key");
-  field.setAttribute("aria-label", t("login.key"));
-  const enter = element("button", t("login.enter"));
-  enter.className = "primary";
-  inner.append(title, said, field, enter, where);
-  dialog.append(inner);
-  dialog.addEventListener("cancel", (event) => event.preventDefault());
-  inner.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const key = field.value.trim();
-    if (!/^[\x21-\x7e]+$/.test(key)) { // anything else cannot be in a header
-      said.textContent = t("login.wrong");
-      said.className = "wrong";
-      return;
-    }
-    enter.disabled = true;
-    const answer = await fetch("/tasks/?limit=1", { headers: { Authorization: `Bearer ${key}` } }).catch(() => null);
-    enter.disabled = false;
-    if (!answer?.ok) {
-      said.textContent = answer?.status === 401 ? t("login.wrong") : t("tasks.away");
-      said.className = "wrong";
-      field.select();
-      return;
-    }
-    sessionStorage.setItem(KEY, key);
-    dialog.close();
-    dialog.remove();
-    done();
-  });
-  document.body.append(dialog);
-  dialog.showModal();
-}
-
-export function element(name, text = "", className = "") {
-  const node = document.createElement(name);
-  node.textContent = text;
-  if (className) node.className = className;
-  return node;
 }

@@ -1,11 +1,27 @@
 // Every text of the console in one table: key -> [English, Korean].
 
+import { SPEECH } from "./texts_say.js";
+
 const TEXTS = {
+  ...SPEECH,
   "login.title": ["Sign in", "로그인"],
+  "login.user": ["Name or e-mail", "이름 또는 이메일"],
+  "login.password": ["Password", "비밀번호"],
+  "login.register": ["Create an account", "계정 만들기"],
+  "login.new": ["Create an account", "계정 만들기"],
+  "login.name": ["Name", "이름"],
+  "login.email": ["E-mail", "이메일"],
+  "login.new.password": ["Password, at least 10 characters", "비밀번호, 10자 이상"],
+  "login.back": ["Back", "뒤로"],
+  "login.or": ["or by an API key", "또는 API 키로"],
+  "login.over": ["Your session has ended; sign in again.", "세션이 끝났습니다. 다시 로그인하세요."],
   "login.what": [
-    "Enter your API key. It stays in this tab and is forgotten when the tab is closed.",
-    "API 키를 입력하세요. 이 탭에만 보관되며 탭을 닫으면 지워집니다.",
+    "Both stay in this tab and are forgotten when it is closed.",
+    "로그인 정보는 이 탭에만 보관되며 탭을 닫으면 지워집니다.",
   ],
+  "nav.tasks": ["Tasks", "작업"],
+  "nav.say": ["Say the line", "대사 따라 하기"],
+  "nav.history": ["My scores", "내 점수"],
   "login.key": ["API key", "API 키"],
   "login.enter": ["Sign in", "로그인"],
   "login.wrong": ["This key is not known here.", "등록되지 않은 키입니다."],

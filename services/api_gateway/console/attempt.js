@@ -1,0 +1,127 @@
+// Saying a line: by the microphone or from a file, heard once more, then sent to be compared.
+
+import { button, element } from "./elements.js";
+import { decoded, play, stop } from "./playback.js";
+import { Recorder } from "./recorder.js";
+import { ask } from "./session.js";
+import { t } from "./texts.js";
+
+const QUIET = 0.02; // of full scale: nobody was near the microphone
+
+// `path` takes the file; `onSent(job)` is called when it is on its way.
+export function attempt({ path, signal, onSent }) {
+  const node = element("section", "", "attempt");
+  const said = element("p", t("record.drop"), "quiet");
+  said.setAttribute("role", "status");
+  said.id = "attempt";
+  const level = element("meter");
+  Object.assign(level, { min: 0, max: 1, value: 0, hidden: true });
+  const clock = element("span", "", "clock");
+  const row = element("div", "", "tools");
+  node.append(row, level, said);
+  const picker = element("input");
+  Object.assign(picker, { type: "file", accept: "audio/*,.wav,.mp3,.m4a,.ogg,.webm,.flac", hidden: true, id: "file" });
+  picker.onchange = () => { if (picker.files.length) send(picker.files[0]); };
+  node.append(picker);
+  let recorder = null;
+  let loudest = 0;
+
+  signal.addEventListener("abort", () => recorder?.release(), { once: true });
+  node.addEventListener("dragover", (event) => { event.preventDefault(); node.classList.add("over"); });
+  node.addEventListener("dragleave", () => node.classList.remove("over"));
+  node.addEventListener("drop", (event) => {
+    event.preventDefault();
+    node.classList.remove("over");
+    const [file] = event.dataTransfer.files;
+    if (file && !recorder) send(file);
+  });
+  idle();
+  return node;
+
+  function knobs(...made) {
+    row.replaceChildren(...made);
+  }
+
+  function tell(text, wrong = false) {
+    said.textContent = text;
+    said.className = wrong ? "wrong" : "quiet";
+  }
+
+  function knob(key, act, className = "") {
+    const made = button(t(key), act, className);
+    made.dataset.act = key;
+    return made;
+  }
+
+  function idle() {
+    recorder = null;
+    level.hidden = true;
+    delete node.dataset.state;
+    knobs(knob("record", record, "primary record"), knob("record.upload", () => picker.click()));
+  }
+
+  async function record() {
+    stop();
+    knobs();
+    tell(t("record.starting"));
+    loudest = 0;
+    recorder = new Recorder((peak, seconds) => {
+      loudest = Math.max(loudest, peak);
+      level.value = Math.sqrt(peak);
+      clock.textContent = `${seconds.toFixed(1)} s`;
+    });
+    try {
+      await recorder.start(finish);
+    } catch (error) {
+      recorder.release();
+      idle();
+      tell(error.why ? t(`record.${error.why}`) : error.message, true);
+      return;
+    }
+    if (signal.aborted) { // somebody left while the browser asked
+      recorder.release();
+      return;
+    }
+    clock.textContent = "";
+    level.hidden = false;
+    node.dataset.state = "recording";
+    tell(t("record.running"));
+    knobs(knob("record.stop", finish, "primary"), clock);
+  }
+
+  async function finish() {
+    knobs(); // it is ended once
+    const file = await recorder.stop();
+    const buffer = await decoded(await file.arrayBuffer());
+    if (signal.aborted) return;
+    idle();
+    node.dataset.state = "ready";
+    tell(`${t("record.ready", { s: (buffer?.duration ?? 0).toFixed(1) })}${loudest < QUIET ? ` ${t("record.quiet")}` : ""}`);
+    const listen = knob("play.own", () => play(buffer, { edge: false }), "own");
+    listen.disabled = !buffer;
+    knobs(
+      knob("record.send", () => send(file), "primary"),
+      listen,
+      knob("record.again", record),
+      knob("record.discard", () => { idle(); tell(t("record.drop")); }, "plain"),
+    );
+  }
+
+  async function send(file) {
+    stop();
+    const before = [...row.children];
+    const body = new FormData();
+    body.append("file", file, file.name);
+    knobs();
+    tell(t("stage.0"));
+    try {
+      const { job_id: job } = await ask("POST", path, { body, signal });
+      onSent(job);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      knobs(...before);
+      picker.value = "";
+      tell(error.told || (error.status ? error.message : t("tasks.away")), true);
+    }
+  }
+}
