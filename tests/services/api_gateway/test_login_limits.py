@@ -1,0 +1,162 @@
+"""Guessing passwords is slow, whoever's they are; on both databases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.services.api_gateway.people import (
+    PASSWORD,
+    QUICK,
+    log_in,
+    person,
+    registered,
+    renew,
+    until,
+)
+from tests.shared.web.door import Door
+
+LIMITS = QUICK | {"attempts_before_lock": 3, "longest_lock_s": 2}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def door(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    more: dict[str, Any] = {}
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        more["database"] = server.fresh()
+    with Door.opened(tmp_path_factory.mktemp("data"), accounts=LIMITS, **more) as opened:
+        yield opened
+    if more:
+        server.drop(more["database"])
+
+
+@pytest.fixture
+def http(door: Door) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=door.url, timeout=60) as client:
+        yield client
+
+
+def wrong(http: httpx.Client, login: str) -> httpx.Response:
+    return log_in(http, login, "not the password")
+
+
+def test_a_name_is_held_back_whether_it_is_known_or_not(door: Door) -> None:
+    ann = person(door, "ann")
+    told = {}
+    for login in ("ann", "nobody"):
+        answers = [wrong(ann.http, login) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+        assert answers[-1].headers["retry-after"] == "1"
+        told[login] = [answer.json() for answer in answers[:3]]
+    assert told["ann"] == told["nobody"]
+    locked = log_in(ann.http, "ann")
+    assert (locked.status_code, locked.json()["code"]) == (429, "LoginLocked")
+    assert ann.get("/auth/me").status_code == 200, "a session that is open stays so"
+    assert renew(ann.http, ann.refresh).status_code == 200
+    until(lambda: log_in(ann.http, "ann").status_code == 200)
+    assert [wrong(ann.http, "ann").status_code for _ in range(3)] == [401] * 3, "counted anew"
+
+
+def test_the_wait_grows(http: httpx.Client) -> None:
+    waits = []
+    assert [wrong(http, "gone").status_code for _ in range(3)] == [401] * 3
+    waits.append(wrong(http, "gone").headers["retry-after"])
+    until(lambda: wrong(http, "gone").status_code == 401)
+    waits.append(wrong(http, "gone").headers["retry-after"])
+    assert waits == ["1", "2"]
+
+
+def test_guesses_of_one_moment_are_counted_before_they_are_looked_at(door: Door) -> None:
+    bea = person(door, "bea")
+    begun = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda _: wrong(bea.http, "bea").status_code, range(24)))
+    waited = int(time.monotonic() - begun)  # each second allows one more, at most
+    assert statuses.count(401) <= 3 + waited, statuses
+    assert set(statuses) == {401, 429}
+
+
+def test_of_two_who_register_one_name_one_has_it(http: httpx.Client) -> None:
+    wishes = [{"email": f"cid{n}@example.org"} for n in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda wish: registered(http, "cid", **wish), wishes))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+
+
+def test_of_copies_of_a_refresh_token_at_most_one_is_taken_and_the_session_ends(
+    door: Door,
+) -> None:
+    dan = person(door, "dan")
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: renew(dan.http, dan.refresh), range(6)))
+    taken = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(taken) == 1
+    assert renew(dan.http, taken[0]["refresh_token"]).status_code == 401
+    assert log_in(dan.http, "dan").status_code == 200
+
+
+def test_two_admins_cannot_step_down_at_once(door: Door) -> None:
+    ids = [door.user_id("admin"), door.user_id("eve")]
+    with door.client() as first, door.client("eve") as second:
+        assert first.patch(f"/auth/users/{ids[1]}", json={"role": "admin"}).status_code == 200
+
+        def step_down(client: httpx.Client, user_id: str) -> int:
+            return client.patch(f"/auth/users/{user_id}", json={"role": "user"}).status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            statuses = sorted(pool.map(step_down, (first, second), ids))
+    assert statuses == [200, 409]
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
+    slow = QUICK | {"hash_memory_mib": 24, "attempts_before_lock": 100}
+    with Door.opened(tmp_path, accounts=slow) as door:
+        ann = person(door, "ann")
+
+        def seconds(login: str) -> float:
+            begun = time.perf_counter()
+            assert wrong(ann.http, login).status_code == 401
+            return time.perf_counter() - begun
+
+        took = [(seconds("ann"), seconds("nobody")) for _ in range(5)]
+    known, unknown = (min(each) for each in zip(*took, strict=True))
+    assert 0.5 < unknown / known < 2.0
+
+
+def test_an_address_that_tries_too_often_has_to_wait(tmp_path: Path) -> None:
+    with (
+        Door.opened(tmp_path, accounts=QUICK | {"attempts_per_minute": 6}) as door,
+        door.client("ann") as ann,
+        httpx.Client(base_url=door.url) as http,
+    ):
+        answers = [renew(http, "avr_unknown") for _ in range(8)]
+        assert [answer.status_code for answer in answers[:6]] == [401] * 6
+        refused = answers[-1]
+        assert (refused.status_code, refused.json()["code"]) == (429, "AddressSlowed")
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
+        assert log_in(http, "ann", PASSWORD).status_code == 429
+        assert registered(http, "bob").status_code == 429
+        assert ann.get("/auth/me").status_code == 200
+
+
+def test_only_few_passwords_are_looked_at_together(tmp_path: Path) -> None:
+    """The rest wait, and of very many the last are sent away: memory is not theirs to fill."""
+    with (
+        Door.opened(tmp_path, accounts=QUICK | {"hashes_at_once": 1}) as door,
+        httpx.Client(base_url=door.url, timeout=60) as http,
+        ThreadPoolExecutor(90) as pool,
+    ):
+        answers = list(pool.map(lambda n: wrong(http, f"nobody{n}"), range(90)))
+        statuses = {answer.status_code for answer in answers}
+        assert statuses <= {401, 429}
+        assert 401 in statuses
+        assert wrong(http, "nobody").status_code == 401
