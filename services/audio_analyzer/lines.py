@@ -10,7 +10,7 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from services.audio_analyzer import preparation, repository, views
-from services.audio_analyzer.catalogue_errors import NoTake
+from services.audio_analyzer.catalogue_errors import NoLine, NoTake
 from services.audio_analyzer.catalogue_schemas import (
     ScriptPage,
     ScriptWish,
@@ -131,7 +131,7 @@ class Lines:
                 line = repository.line_of(session, self.subject, line_id, lock=True)
                 left = self._replace(session, line, key, received.sha256)
                 view = self._fresh(session, line)
-        except ActverseError:  # the line is gone meanwhile: so must be what was sent for it
+        except NoLine:  # it was removed meanwhile: so must be what was sent for it
             storage.delete(folder)
             raise
         self._clear(left)

@@ -137,7 +137,7 @@ def _best_scores(session: Session, user_id: str, lines: dict[str, Line]) -> dict
     for subject, kind in repository.KINDS.items():
         ids = [line.id for line in lines.values() if isinstance(line, kind)]
         if ids:
-            found |= repository.personal(session, subject, user_id, ids).best
+            found |= repository.best_scores(session, subject, user_id, ids)
     return found
 
 

@@ -75,7 +75,7 @@ def prepare(platform: Platform, job: ReferenceJob, scorer: SpeechScorer) -> Refe
     except Retryable:
         raise
     except Exception as error:
-        _fail(platform, job, explained(error))
+        _fail(platform, job, explained(error), error)
         raise
     _store(platform, job, reference)
     log.info("audio_analyzer.reference.prepared", line=line.id, words=len(reference.words))
@@ -116,13 +116,14 @@ def _store(platform: Platform, job: ReferenceJob, reference: Reference) -> None:
         storage.delete(str(before))
 
 
-def _fail(platform: Platform, job: ReferenceJob, error: ActverseError) -> None:
+def _fail(platform: Platform, job: ReferenceJob, told: ActverseError, cause: Exception) -> None:
+    """Tell the line, unless it has another take by now: then that is what was wrong."""
     with platform.sessions.begin() as session:
         try:
             line = _still(session, job, lock=True)
-        except ReferenceReplaced:
-            return
-        fail(line, error)
+        except ReferenceReplaced as replaced:
+            raise replaced from cause
+        fail(line, told)
 
 
 def fail(line: Line, error: ActverseError) -> None:

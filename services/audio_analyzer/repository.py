@@ -88,28 +88,28 @@ def lines(
     return list(session.scalars(query))
 
 
-class Personal(NamedTuple):
-    """What lines are to one user."""
-
-    best: dict[str, float]
-    bookmarked: set[str]
-
-
-def personal(session: Session, subject: Subject, user_id: str, ids: Sequence[str]) -> Personal:
-    """Best scores and bookmarks of a user, in two queries however many lines there are."""
-    scored = AnalysisResult.token_id if subject == "token" else AnalysisResult.script_id
-    marked = Bookmark.token_id if subject == "token" else Bookmark.script_id
-    best = session.execute(
-        select(scored, func.max(AnalysisResult.pron_score))
+def best_scores(
+    session: Session, subject: Subject, user_id: str, ids: Sequence[str]
+) -> dict[str, float]:
+    """The best score of a user by line, 0..100; lines without any are left out."""
+    line = AnalysisResult.token_id if subject == "token" else AnalysisResult.script_id
+    query = (
+        select(line, func.max(AnalysisResult.pron_score))
         .where(
             AnalysisResult.user_id == user_id,
-            scored.in_(ids),
+            line.in_(ids),
             AnalysisResult.pron_score.is_not(None),
         )
-        .group_by(scored)
+        .group_by(line)
     )
-    marks = session.scalars(select(marked).where(Bookmark.user_id == user_id, marked.in_(ids)))
-    return Personal({row[0]: row[1] for row in best}, {each for each in marks if each})
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def bookmarked(session: Session, subject: Subject, user_id: str, ids: Sequence[str]) -> set[str]:
+    """Which of these lines a user wants to find again."""
+    line = Bookmark.token_id if subject == "token" else Bookmark.script_id
+    query = select(line).where(Bookmark.user_id == user_id, line.in_(ids))
+    return {each for each in session.scalars(query) if each is not None}
 
 
 def words_of(session: Session, script_id: str) -> list[Word]:

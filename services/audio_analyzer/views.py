@@ -25,8 +25,10 @@ def lines(
     session: Session, subject: Subject, found: Sequence[Line], user_id: str, language: str
 ) -> list[TokenView | ScriptView]:
     """Lines as `user_id` sees them, in two more queries however many there are."""
-    own = repository.personal(session, subject, user_id, [line.id for line in found])
-    return [_line(line, own, language) for line in found]
+    ids = [line.id for line in found]
+    best = repository.best_scores(session, subject, user_id, ids)
+    marked = repository.bookmarked(session, subject, user_id, ids)
+    return [_line(line, best.get(line.id), line.id in marked, language) for line in found]
 
 
 def line(
@@ -43,7 +45,7 @@ def line(
     return ScriptWithWords(**dict(view), words=words)
 
 
-def _line(row: Line, own: repository.Personal, language: str) -> TokenView | ScriptView:
+def _line(row: Line, best: float | None, marked: bool, language: str) -> TokenView | ScriptView:
     subject: Subject = "token" if isinstance(row, Token) else "script"
     known = {
         "id": row.id,
@@ -53,8 +55,8 @@ def _line(row: Line, own: repository.Personal, language: str) -> TokenView | Scr
         "duration_s": row.duration_s,
         "audio_url": f"/{subject}s/{row.id}/audio" if row.audio_key else None,
         "feature_version": row.feature_version,
-        "bookmarked": row.id in own.bookmarked,
-        "best_score": own.best.get(row.id),
+        "bookmarked": marked,
+        "best_score": best,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "actor": ActorRef(id=row.actor.id, name=row.actor.name) if row.actor else None,
