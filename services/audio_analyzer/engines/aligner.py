@@ -8,7 +8,9 @@ an aligned entry is only valid until its iterator moves on, so that phones are r
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +31,27 @@ PAD_LEVEL = 2e-4
 FRAMES_S = 100  # frames of the model in a second
 NATS = 1024e-4
 """Nats in a unit of a score: logarithms to the base 1.0001, in senones shifted by ten bits."""
-SAID, SKIPPED = 0.9, 1e-3
+SCORE_NATS = NATS * math.log(1.0001) ** -1
+"""Nats in the natural logarithm of a path's score."""
+UNLIKELY = -1e6
+SAID, SKIPPED = 0.9, 1e-8
 """Weights of saying a word and of leaving it out."""
 SKIPS_MOST = 12
 """Words in a row that the grammar lets go at once; longer gaps are made of several."""
 APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\u00b4`", "'''''")
 BETWEEN = re.compile(r"[\s\u2010-\u2015\-/\u2026_]+")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What of a text is in a recording."""
+
+    positions: tuple[int, ...]
+    """Of the words that are heard in the order of the text; may be none."""
+    margin: float | None
+    """How much better the text explains the recording than the same words in reverse order do, nats
+    a frame: about 0 for other speech and noise, 2 and more for the text said clearly. None where the
+    reverse is the same."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +108,9 @@ class Aligner:
             loglevel="FATAL",
             compallsen=True,
             bestpath=False,
-            beam=1e-60,
-            pbeam=1e-60,
-            wbeam=1e-40,
+            beam=1e-120,
+            pbeam=1e-120,
+            wbeam=1e-100,
         )
 
     def known(self, text: str) -> tuple[str, ...]:
@@ -110,10 +127,19 @@ class Aligner:
             word if self._decoder.lookup_word(word) else (word.strip("'") or word) for word in words
         )
 
-    def said(self, samples: NDArray[np.float32], words: Sequence[str]) -> tuple[int, ...]:
-        """Positions of the words that are heard in this order, others left out; may be none."""
-        heard = self._searched(_pcm(samples), words, range(len(words)), skips=True)
-        return heard or ()
+    def heard(self, samples: NDArray[np.float32], words: Sequence[str]) -> Heard:
+        """Which words are said, in the order of the text; any may be left out.
+
+        A grammar that may leave out words finds some in any speech. Whether it is this text tells
+        the comparison with words that sound the same and mean nothing: its own, backwards.
+        """
+        pcm, order = _pcm(samples), range(len(words))
+        positions, likelihood = self._searched(pcm, words, order, skips=True)
+        if not positions or list(words) == list(reversed(words)):
+            return Heard(positions, None if positions else 0.0)
+        _, other = self._searched(pcm, words, order[::-1], skips=True)
+        frames = len(pcm) / 2 / RATE * FRAMES_S
+        return Heard(positions, (likelihood - other) / frames)
 
     def aligned(
         self, samples: NDArray[np.float32], words: Sequence[str], positions: Sequence[int]
@@ -121,7 +147,7 @@ class Aligner:
         """The words at `positions` in the recording, all of them; None if they do not fit."""
         pcm = _pcm(samples)
         try:
-            if self._searched(pcm, words, positions, skips=False) != tuple(positions):
+            if self._searched(pcm, words, positions, skips=False)[0] != tuple(positions):
                 return None
             self._decoder.set_alignment()
             self._heard(pcm)
@@ -151,7 +177,8 @@ class Aligner:
 
     def _searched(
         self, pcm: bytes, words: Sequence[str], positions: Sequence[int], *, skips: bool
-    ) -> tuple[int, ...] | None:
+    ) -> tuple[tuple[int, ...], float]:
+        """The positions that were found, and the logarithm of the path's likelihood, nats."""
         decoder = self._decoder
         names = [self._named(words[position], position) for position in positions]
         last = len(names)
@@ -168,15 +195,16 @@ class Aligner:
             self._heard(pcm)
         except RuntimeError:
             self._decoder = self._made()
-            return None
-        if decoder.hyp() is None:
-            return None
+            return (), UNLIKELY
+        best = decoder.hyp()
+        if best is None:
+            return (), UNLIKELY
         heard = []
         for segment in decoder.seg():
             _, marked, position = segment.word.partition("~")
             if marked:
                 heard.append(int(position.partition("(")[0]))
-        return tuple(heard)
+        return tuple(heard), math.log(max(best.score, sys.float_info.min)) * SCORE_NATS
 
     def _named(self, word: str, position: int) -> str:
         """A name of its own for the word at `position`, with all its pronunciations.
