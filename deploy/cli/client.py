@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from deploy.cli.login import kept
 from deploy.local.state import STATE_FILE
 from shared.errors import ActverseError, BadInput, Unavailable
 from shared.settings import Settings
@@ -30,32 +31,43 @@ class Refused(ActverseError):
 
 
 def address() -> tuple[str, str]:
-    """URL and key: from ACTVERSE_URL and ACTVERSE_API_KEY, else of the mesh on this machine."""
-    settings = Settings()
+    """URL and key: from ACTVERSE_URL and ACTVERSE_API_KEY, of `actverse login`, or of the mesh here.
+
+    A key that was kept here is never sent to another server than the one that it was made for.
+    """
     url, key = os.environ.get("ACTVERSE_URL"), os.environ.get("ACTVERSE_API_KEY")
-    state, kept = settings.data_dir / STATE_FILE, settings.data_dir / "api_key"
-    if url is None and state.exists():
-        url = str(json.loads(state.read_text(encoding="utf-8"))["url"])
-    if key is None and kept.exists():
-        key = kept.read_text(encoding="utf-8").strip()
+    login = kept()
+    if key is None and login is not None and url in {None, login.url}:
+        return login.url, login.key
+    first, here = Settings().data_dir / "api_key", local_url()
+    url = url or here
+    if key is None and url == here and first.exists():
+        key = first.read_text(encoding="utf-8").strip()
     if url is None or key is None:
         raise Unavailable(
-            "No mesh is running on this machine. Start one with `make up`, or set ACTVERSE_URL and "
-            "ACTVERSE_API_KEY to reach another."
+            "No mesh is running on this machine. Start one with `make up`, log in to another with "
+            "`actverse login`, or set ACTVERSE_URL and ACTVERSE_API_KEY."
         )
     return url, key
+
+
+def local_url() -> str | None:
+    """Where the mesh of this machine listens, if one runs."""
+    state = Settings().data_dir / STATE_FILE
+    if not state.exists():
+        return None
+    return str(json.loads(state.read_text(encoding="utf-8"))["url"])
 
 
 class Client:
     """A caller of the gateway; every method raises `Refused` or `Unavailable` with a sentence."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str | None) -> None:
         self.url = url
         if not url.startswith(("http://", "https://")):
             raise BadInput(f"ACTVERSE_URL {url!r} does not begin with http:// or https://.")
-        self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S
-        )
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from deploy.cli import data, deletion, learning, operator
+from deploy.cli import account, data, deletion, learning, operator
 from deploy.cli.client import Client, address
 from deploy.cli.watch import COLOURS, print_task, terminal, watch
 from shared.errors import ActverseError, BadInput
@@ -190,6 +190,7 @@ def pipelines(
 learning.add_to(app)
 data.add_to(app)
 deletion.add_to(app)
+account.add_to(app)
 operator.add_to(app)
 
 
