@@ -35,7 +35,7 @@ def address() -> tuple[str, str]:
 
     A key that was kept here is never sent to another server than the one that it was made for.
     """
-    url, key = os.environ.get("ACTVERSE_URL"), os.environ.get("ACTVERSE_API_KEY")
+    url, key = os.environ.get("ACTVERSE_URL"), os.environ.get("ACTVERSE_API_KEY") or None
     login = kept()
     if key is None and login is not None and url in {None, login.url}:
         return login.url, login.key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 DAY_S = 24 * 3600
 
@@ -16,8 +16,8 @@ class AccountSettings(BaseModel):
     """Who may make an account: `open` everybody, `closed` only admins for others; `auto` is open
     while the gateway listens on loopback, where only people of this machine reach it."""
     token_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
-    """Signs access tokens; None = made once in the data folder (mode 600). Gateways that do not share
-    a data folder must be given the same one."""
+    """Signs access tokens; None or empty = made once in the data folder (mode 600). Gateways that do not
+    share a data folder must be given the same one."""
     access_token_s: Annotated[int, Field(ge=30, le=3600)] = 900
     """How long an access token is good, seconds; short, since a refresh token brings the next."""
     refresh_token_s: Annotated[int, Field(ge=60, le=365 * DAY_S)] = 30 * DAY_S
@@ -33,3 +33,8 @@ class AccountSettings(BaseModel):
     """Wrong passwords in a row for one name after which each further one costs a growing wait."""
     longest_lock_s: Annotated[int, Field(ge=1, le=DAY_S)] = 900
     """Where that wait stops growing, seconds."""
+
+    @field_validator("token_secret", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
+        return None if given == "" else given
