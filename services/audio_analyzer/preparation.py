@@ -6,11 +6,13 @@ what the one before still finds out is thrown away.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import structlog
 from sqlalchemy.orm import Session
 
 from services.audio_analyzer import repository
-from services.audio_analyzer.catalogue_errors import PreparationStopped, ReferenceReplaced
+from services.audio_analyzer.catalogue_errors import NoLine, PreparationStopped, ReferenceReplaced
 from services.audio_analyzer.engines.port import Reference, SpeechScorer
 from services.audio_analyzer.problems import kept
 from services.audio_analyzer.references import FEATURES, write_reference
@@ -18,7 +20,7 @@ from services.audio_analyzer.repository import FAILED, PREPARING, READY, Line
 from services.audio_analyzer.schemas import ReferenceJob
 from shared.bus.port import EventBus
 from shared.db.models import Task, now
-from shared.errors import ActverseError, NotFound, Retryable, Terminal, explained
+from shared.errors import ActverseError, Retryable, Terminal, explained
 from shared.events.speech import Subject
 from shared.flow import wishes
 from shared.flow.states import ENDED, State
@@ -86,7 +88,7 @@ def _still(session: Session, job: ReferenceJob, *, lock: bool = False) -> Line:
     """The line, as long as it wants to be prepared by this task."""
     try:
         line = repository.line_of(session, job.subject, job.subject_id, lock=lock)
-    except NotFound as error:
+    except NoLine as error:
         raise ReferenceReplaced(job.subject_id) from error
     if line.preparing_task != job.task_id or line.audio_sha256 != job.audio_sha256:
         raise ReferenceReplaced(job.subject_id)
@@ -145,7 +147,7 @@ def renew(platform: Platform, version: str) -> int:
     if owner is None:
         return 0
     for subject, line_id in found:
-        with platform.sessions.begin() as session:
+        with suppress(NoLine), platform.sessions.begin() as session:
             line = repository.line_of(session, subject, line_id, lock=True)
             if line.state == READY and line.feature_version != version:
                 ask(session, platform.bus, subject, line, owner)
@@ -158,15 +160,15 @@ def heal(platform: Platform) -> int:
     """Tell what became of lines whose task has ended without a word: cancelled, parked, given up."""
     with platform.reads() as session:
         left = [
-            (subject, line_id, task)
+            (subject, line, task)
             for subject in repository.KINDS
-            for line_id, task in repository.preparing(session, subject)
+            for line, task in repository.preparing(session, subject)
             if task is None or task.state in {*ENDED, State.DELETING}
         ]
-    for subject, line_id, task in left:
-        with platform.sessions.begin() as session:
-            line = repository.line_of(session, subject, line_id, lock=True)
-            if line.state == PREPARING and (task is None or line.preparing_task == task.id):
+    for subject, seen, task in left:
+        with suppress(NoLine), platform.sessions.begin() as session:
+            line = repository.line_of(session, subject, seen.id, lock=True)
+            if line.state == PREPARING and line.preparing_task == seen.preparing_task:
                 known = task.error if task is not None else None
                 fail(line, Terminal(known["message"]) if known else PreparationStopped())
     return len(left)

@@ -150,15 +150,15 @@ def outdated(session: Session, subject: Subject, version: str, limit: int) -> li
     return list(session.scalars(query))
 
 
-def preparing(session: Session, subject: Subject) -> list[tuple[str, Task | None]]:
+def preparing(session: Session, subject: Subject) -> list[tuple[Line, Task | None]]:
     """Lines that are being prepared, each with the task that does it where that still exists."""
     kind = KINDS[subject]
     query = (
-        select(kind.id, Task)
+        select(kind, Task)
         .outerjoin(Task, Task.id == kind.preparing_task)
         .where(kind.state == PREPARING)
     )
-    return [(line_id, task) for line_id, task in session.execute(query)]
+    return [(line, task) for line, task in session.execute(query)]
 
 
 def first_admin(session: Session) -> str | None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.audio_analyzer import preparation
 from services.audio_analyzer.catalogue_errors import ReferenceReplaced
-from services.audio_analyzer.engines.table import speech_scorer
-from services.audio_analyzer.errors import SilentReference, UnknownWords
+from services.audio_analyzer.errors import SilentReference, UnknownWords, UnusableReference
 from services.audio_analyzer.references import read_reference
+from services.audio_analyzer.scoring import scorer_of
 from shared.db.models import Task
 from shared.db.speech_models import Script, Word
-from shared.errors import Unavailable
+from shared.errors import ActverseError, Unavailable
 from shared.events.speech import Subject
 from shared.flow.states import State
 from tests.services.audio_analyzer.shelf import Shelf, WordCounter, tone
+
+SAMPLES = Path(__file__).resolve().parents[3] / "deploy" / "local" / "speech_samples"
+LINES: dict[str, str] = json.loads((SAMPLES / "samples.json").read_text("utf-8"))["lines"]
 
 
 def state_of_task(shelf: Shelf, task_id: str) -> str:
@@ -132,12 +138,31 @@ def test_a_failure_that_may_pass_is_left_to_the_retries(shelf: Shelf) -> None:
     assert shelf.ann.get(f"/tokens/{token}").json()["state"] == "PREPARING"
 
 
-def test_the_real_scorer_names_the_words_that_it_cannot_say(shelf: Shelf) -> None:
-    token = shelf.token("xyzzyq there")
-    shelf.send(f"/tokens/{token}")
-    with pytest.raises(UnknownWords):
-        shelf.prepare("token", token, speech_scorer())
-    assert "xyzzyq" in shelf.ann.get(f"/tokens/{token}").json()["problem"]
+@pytest.mark.parametrize(
+    ("text", "sound", "error"),
+    [
+        (LINES["sea"], "sea_actor.ogg", None),
+        (LINES["sea"], tone(3), UnusableReference),
+        ("Xyzzyq at sea", "sea_actor.ogg", UnknownWords),
+    ],
+    ids=["a take", "a tone", "a word that nobody knows"],
+)
+def test_the_real_scorer(
+    shelf: Shelf, text: str, sound: str | bytes, error: type[ActverseError] | None
+) -> None:
+    script = shelf.script(text)
+    content = sound if isinstance(sound, bytes) else (SAMPLES / sound).read_bytes()
+    shelf.send(f"/scripts/{script}", content, "take")
+    with pytest.raises(error) if error else nullcontext():
+        shelf.prepare("script", script, scorer_of(shelf.platform))
+    view = shelf.ann.get(f"/scripts/{script}").json()
+    assert (view["state"], bool(view["problem"])) == (
+        ("FAILED", True) if error else ("READY", False)
+    )
+    assert len(view["words"]) == (0 if error else len(text.split()))
+    times = [time for word in view["words"] for time in (word["start_s"], word["end_s"])]
+    assert times == sorted(times)
+    assert not times or times[-1] <= view["duration_s"]
 
 
 # --- replaced -------------------------------------------------------------------------------------
