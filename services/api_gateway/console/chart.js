@@ -138,7 +138,8 @@ export class Chart {
   #zones(pen) {
     for (const word of this.words) {
       const [a, b] = [this.x(word.actor.from), this.x(word.actor.to)];
-      const own = word.said && [this.x(this.warp(word.said.from)), this.x(this.warp(word.said.to))];
+      const apart = word.said && [this.x(this.warp(word.said.from)), this.x(this.warp(word.said.to))];
+      const own = word.said && this.aligned ? [a, b] : apart;
       const [middle, low] = [LABELS + WAVE + GAP, HEIGHT - WAVE - GAP];
       pen.fillStyle = this.colour(word.said ? shade(word.score) : "bad");
       pen.globalAlpha = word.position === this.chosen ? 0.34 : word.position % 2 ? 0.1 : 0.17;

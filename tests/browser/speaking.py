@@ -1,0 +1,144 @@
+"""A line of an actor in a mesh with one worker, and a learner in front of a browser with a microphone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.services.audio_analyzer import sounds
+from tests.shared.web.door import Door
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE = "sea"
+BEFORE_S, AFTER_S = 0.6, 3.0  # silence around what the microphone hears: it starts over at its end
+WITHIN_S = 60
+
+HEARD = """(() => {
+  window.heard = [];
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (when, from, length) {
+    window.heard.push([from, length, this.buffer.duration]);
+    return start.call(this, when, from, length);
+  };
+})()"""
+
+
+@dataclass
+class Booth:
+    """A gateway, a worker that compares, and one line that is ready."""
+
+    door: Door
+    token: str
+
+    @property
+    def page(self) -> str:
+        return f"{self.door.url}/ui/say"
+
+    @property
+    def line(self) -> str:
+        return f"{self.page}#/tokens/{self.token}"
+
+    def result(self, user: str, job: str) -> dict[str, Any]:
+        """A comparison as the API has it."""
+        with self.door.client(user) as client:
+            found: dict[str, Any] = client.get(f"/tokens/analysis-result/{job}").json()
+            return found
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, folder: Path) -> Iterator[Self]:
+        with Door.opened(folder) as door, _worker(folder), door.client() as admin:
+            actor = admin.post("/actors", json={"name": "Bea Marlow"}).json()["id"]
+            wish = {"actor_id": actor, "film": "The Lighthouse", "text": sounds.line(LINE)}
+            token = admin.post("/tokens", json=wish).json()["id"]
+            wish |= {"film": "Night Train", "text": sounds.line("train")}
+            admin.post("/tokens", json=wish).raise_for_status()
+            file = {"file": ("take.ogg", sounds.sample(f"{LINE}_actor"))}
+            admin.put(f"/tokens/{token}/audio", files=file).raise_for_status()
+            until = time.monotonic() + WITHIN_S
+            while (found := admin.get(f"/tokens/{token}").json())["state"] == "PREPARING":
+                assert time.monotonic() < until, (folder / "log").read_text()[-3000:]
+                time.sleep(0.1)
+            assert found["state"] == "READY", found
+            yield cls(door, token)
+
+
+@contextlib.contextmanager
+def _worker(folder: Path) -> Iterator[None]:
+    env = os.environ | {
+        "ACTVERSE_DATA_DIR": str(folder),
+        "ACTVERSE_WORKER__CONCURRENCY": '{"audio_analyzer": 1}',
+        "PYTHONPATH": str(ROOT),
+    }
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shared.flow.worker", "audio_analyzer"],
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def microphone(folder: Path) -> Path:
+    """What the fake microphone hears: the learner, with silence around."""
+    rate = 48_000
+    spoken = sounds.heard(f"{LINE}_learner", rate)
+    parts = (sounds.silence(BEFORE_S, rate), spoken, sounds.silence(AFTER_S, rate))
+    file = folder / "microphone.wav"
+    file.write_bytes(sounds.encoded(sounds.np.concatenate(parts), rate=rate, given_rate=rate))
+    return file
+
+
+class Learner:
+    """Somebody who says lines."""
+
+    def __init__(self, context: BrowserContext, booth: Booth, *, key: str | None = None) -> None:
+        """Without a `key` the page asks who is there."""
+        self.booth = booth
+        self.page: Page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "console",
+            lambda said: self.errors.append(said.text) if "Content Security" in said.text else None,
+        )
+        self.page.add_init_script(HEARD)
+        if key is not None:
+            self.page.add_init_script(f"sessionStorage.setItem('actverse.key', {json.dumps(key)})")
+
+    def opens(self) -> Self:
+        self.page.goto(self.booth.line)
+        expect(self.page.locator("blockquote")).to_have_text(sounds.line(LINE))
+        return self
+
+    def uploads(self, name: str, content: bytes) -> None:
+        file = {"name": name, "mimeType": "audio/ogg", "buffer": content}
+        self.page.set_input_files("#file", file)  # type: ignore[arg-type]
+
+    def gets_result(self) -> str:
+        """Its job."""
+        expect(self.page.locator("#compared > .result")).to_be_visible(timeout=WITHIN_S * 1000)
+        return self.page.url.rpartition("/")[2]
+
+    def heard(self) -> list[list[float]]:
+        """Where each sound began and how long it was, in seconds, and how long all of its take is."""
+        found: list[list[float]] = self.page.evaluate("window.heard")
+        return found

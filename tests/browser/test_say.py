@@ -1,0 +1,283 @@
+"""Saying a line after an actor, in a real browser that hears a file for a microphone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.browser.speaking import BEFORE_S, LINE, Booth, Learner, microphone
+from tests.services.audio_analyzer import sounds
+
+Shots = Callable[[str], str | None]
+Invite = Callable[..., Learner]
+TICK_S = 1e-7
+WORDS = len(sounds.line(LINE).split())
+
+PAINTED = """(canvas) => {
+  const pen = canvas.getContext("2d");
+  const [width, height] = [canvas.width, canvas.height];
+  const rows = (from, to) => {
+    const { data } = pen.getImageData(0, height * from, width, height * (to - from));
+    const seen = { actor: 0, own: 0 };
+    for (let n = 0; n < data.length; n += 4) {
+      const [r, g, b] = [data[n], data[n + 1], data[n + 2]];
+      if (b > 230 && r < 120) seen.actor += 1;
+      if (r > 230 && b < 120 && g > 150) seen.own += 1;
+    }
+    return seen;
+  };
+  return { top: rows(0.08, 0.3), middle: rows(0.34, 0.72), bottom: rows(0.78, 1) };
+}"""
+
+
+@pytest.fixture(scope="module")
+def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
+    with Booth.opened(tmp_path_factory.mktemp("data")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    heard = microphone(tmp_path_factory.mktemp("sound"))
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium(),
+            args=[
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={heard}",
+            ],
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def invite(browser: Browser, booth: Booth) -> Iterator[Invite]:
+    """Brings learners; at the end, none of their pages has broken or met the content policy."""
+    learners: list[Learner] = []
+    contexts = []
+
+    def one(user: str | None = "ann", locale: str = "en-GB", *, microphone: bool = True) -> Learner:
+        context = browser.new_context(
+            viewport={"width": 1440, "height": 900},
+            locale=locale,
+            permissions=["microphone"] if microphone else [],
+        )
+        contexts.append(context)
+        key = booth.door.key_of(user) if user else None
+        learners.append(Learner(context, booth, key=key))
+        return learners[-1]
+
+    yield one
+    for context in contexts:
+        context.close()
+    assert [learner.errors for learner in learners] == [[]] * len(learners)
+
+
+def register(page: Page, name: str) -> None:
+    page.click("#register")
+    page.fill("#user", name)
+    page.fill("#email", f"{name}@example.org")
+    page.fill("#password", "seven green herons")
+    page.keyboard.press("Enter")
+    expect(page.locator("#who")).to_have_text(name)
+
+
+def test_a_line_is_said_and_compared_word_by_word(booth: Booth, invite: Invite, shots: Shots):
+    learner = invite(user=None)
+    page = learner.page
+    page.goto(booth.page)
+    register(page, "bea")
+    expect(page.locator("#lines li")).to_have_count(2)
+    page.fill("#search", "LIGHTHOUSE")
+    expect(page.locator("#lines li")).to_have_count(1)
+    _shot(page, shots("say-catalogue.png"))
+    page.click("#lines a")
+    page.click(".listening button")
+    expect(page.locator(".listening")).to_have_attribute("data-playing", "actor")
+
+    page.click("[data-act='record']")
+    spoken_s = BEFORE_S + len(sounds.heard(f"{LINE}_learner")) / sounds.RATE
+    page.wait_for_function(
+        "(s) => parseFloat(document.querySelector('.clock')?.textContent) > s", arg=spoken_s + 0.5
+    )
+    expect(page.locator(".listening")).not_to_have_attribute("data-playing", "actor")
+    _shot(page, shots("say-recording.png"))
+    page.click("[data-act='record.stop']")
+    expect(page.locator("#attempt")).to_contain_text(re.compile(r"Your take: \d+\.\d s"))
+    page.click("[data-act='record.send']")
+    job = learner.gets_result()
+
+    steps = (page.locator("#compared").get_attribute("data-progress") or "").split()
+    assert steps == sorted(steps, key=int)
+    assert steps[-1] == "100"
+    with booth.door.platform.reads() as session:
+        stored = session.connection().exec_driver_sql(
+            "select result from analysis_results where job_id = ?", (job,)
+        )
+        result = json.loads(stored.scalar_one())
+    best = result["NBest"][0]
+    scores = best["PronunciationAssessment"]
+    expect(page.locator(".ring .number")).to_have_text(str(round(scores["PronScore"])))
+    expect(page.locator(".sides b").first).to_have_text(str(round(scores["AccuracyScore"])))
+    expect(page.locator(".chart .word")).to_have_count(WORDS)
+    expect(page.locator(".words tbody tr")).to_have_count(WORDS)
+    expect(page.locator(".advice li").first).to_contain_text(" ")  # a sentence, not a code
+    painted = page.locator(".chart canvas").evaluate(PAINTED)
+    assert painted["top"]["actor"] > 1000
+    assert painted["bottom"]["own"] > 1000
+    assert min(painted["middle"].values()) > 300  # the melody of both
+
+    word = best["Words"][4]
+    page.evaluate("window.heard.length = 0")
+    page.click(".chart .word[data-position='4']")
+    page.wait_for_function("() => window.heard.length === 2")  # the actor, then the learner
+    for (start, length, _), where in zip(learner.heard(), (word["Reference"], word), strict=True):
+        assert start == pytest.approx(where["Offset"] * TICK_S, abs=0.05)
+        assert length == pytest.approx(where["Duration"] * TICK_S, abs=0.1)
+    expect(page.locator(".words tr.chosen")).to_have_attribute("data-position", "4")
+    _shot(page, shots("say-result.png"), whole=True)
+    page.click("#align")
+    _shot(page, shots("say-as-spoken.png"))
+
+
+def test_left_out_words_are_marked_and_takes_make_a_trend(
+    booth: Booth, invite: Invite, shots: Shots
+):
+    learner = invite("ann", "ko-KR").opens()
+    page = learner.page
+    learner.uploads("skips.ogg", sounds.sample(f"{LINE}_skips"))
+    first = learner.gets_result()
+    expect(page.locator("#logout")).to_have_text("로그아웃")
+    expect(page.locator(".advice li").first).to_contain_text(re.compile("[가-힣]"))
+    entries = booth.result("ann", first)["result"]["NBest"][0]["Words"]
+    left_out = [
+        n
+        for n, word in enumerate(entries)
+        if word["PronunciationAssessment"]["ErrorType"] == "Omission"
+    ]
+    assert left_out
+    for position in left_out:
+        expect(page.locator(f".word.omitted[data-position='{position}']")).to_be_visible()
+        row = page.locator(f".words tr[data-position='{position}']")
+        expect(row).to_contain_text("빠짐")
+        expect(row.locator("button.own")).to_be_disabled()
+    expect(page.locator(".word.omitted")).to_have_count(len(left_out))
+
+    learner.uploads("learner.ogg", sounds.sample(f"{LINE}_learner"))
+    page.wait_for_url(lambda url: first not in url)
+    second = learner.gets_result()
+    expect(page.locator(".trend circle")).to_have_count(2)
+    page.click(".line .star")
+    expect(page.locator(".line .star")).to_have_attribute("aria-pressed", "true")
+    _shot(page, shots("say-result-ko.png"), whole=True)
+
+    page.click("#to-history")
+    expect(page.locator(f"[data-job='{second}']").first).to_contain_text("Bea Marlow")
+    _shot(page, shots("say-history-ko.png"))
+    page.locator(f"[data-job='{first}'] a").last.click()
+    learner.gets_result()
+    assert page.url.endswith(first)
+    page.goto(f"{booth.page}#/bookmarks")
+    expect(page.locator(f"[data-line='{booth.token}']")).to_be_visible()
+    page.click(f"[data-line='{booth.token}'] .star")
+    with booth.door.client("ann") as ann:
+        page.wait_for_function("() => document.querySelector('.star').ariaPressed === 'false'")
+        assert ann.get("/mypage/bookmarks").json()["items"] == []
+
+
+def test_what_cannot_be_compared_says_why(invite: Invite):
+    learner = invite().opens()
+    page = learner.page
+    learner.uploads("letter.ogg", b"Dear diary, " * 400)
+    expect(page.locator("#attempt.wrong")).to_contain_text("cannot be read as sound")
+    expect(page.locator("[data-act='record']")).to_be_enabled()
+    page.click("#language")
+    learner.uploads("letter.ogg", b"Dear diary, " * 400)
+    expect(page.locator("#attempt.wrong")).to_contain_text("소리로 읽을 수 없는")
+    page.click("#language")
+    learner.uploads("silence.wav", sounds.encoded(sounds.silence(2.0)))
+    learner.gets_result()
+    notice = page.locator(".notice[data-status='InitialSilenceTimeout']")
+    expect(notice).to_contain_text("silent")
+    expect(page.locator(".ring")).to_have_count(0)  # noise never gets a number
+    page.goto(f"{learner.booth.page}#/tokens/nothing")
+    expect(page.locator("#view .wrong")).to_contain_text("nothing")
+
+
+def test_progress_goes_on_after_a_broken_connection(invite: Invite):
+    learner = invite().opens()
+    page = learner.page
+    asked: list[str | None] = []
+
+    def broken(route: Route) -> None:
+        asked.append(route.request.headers.get("last-event-id"))
+        if len(asked) > 1:
+            route.continue_()
+            return
+        told = json.dumps({"status": "processing", "progress": 40, "message": "stored"})
+        route.fulfill(
+            content_type="text/event-stream",
+            body=f"id: 1\r\nevent: progress\r\ndata: {told}\r\n\r\n",
+        )
+
+    page.route("**/analysis-progress/**", broken)
+    learner.uploads("learner.flac", sounds.encoded(sounds.heard(f"{LINE}_learner"), "flac", "flac"))
+    learner.gets_result()
+    assert asked == [None, "1"]
+
+
+def test_a_microphone_that_is_refused_is_told(invite: Invite):
+    learner = invite(microphone=False).opens()
+    learner.page.click("[data-act='record']")
+    expect(learner.page.locator("#attempt.wrong")).to_contain_text("Allow it beside the address")
+    expect(learner.page.locator("[data-act='record']")).to_be_enabled()
+
+
+def test_a_login_renews_itself_and_ends_when_it_is_left(booth: Booth, invite: Invite):
+    learner = invite(user=None)
+    page = learner.page
+    page.goto(booth.page)
+    page.fill("#user", "nobody")
+    page.fill("#password", "not the password")
+    page.keyboard.press("Enter")
+    expect(page.locator("#account .wrong")).to_be_visible()
+    register(page, "cleo")
+    refresh = page.evaluate("sessionStorage.getItem('actverse.refresh')")
+    page.evaluate("sessionStorage.setItem('actverse.key', 'long.over.now')")
+    page.click("#to-history")
+    expect(page.locator("#view h2")).to_have_text("My scores")
+    expect(page.locator("#login")).to_have_count(0)
+    renewed = page.evaluate("sessionStorage.getItem('actverse.refresh')")
+    assert renewed != refresh
+    assert page.evaluate("Object.keys(localStorage)") == []
+    page.click("#logout")
+    expect(page.locator("#login")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('actverse.refresh')") is None
+    with booth.door.client() as client:
+        again = client.post("/auth/refresh", json={"refresh_token": renewed})
+    assert again.status_code == 401
+
+
+def test_moments_of_one_take_lie_in_the_other(invite: Invite):
+    """Word by word evenly, a pause only one of them makes included."""
+    page = invite().opens().page
+    found = page.evaluate("""async () => {
+      const { warpOf } = await import("/ui/files/warp.js");
+      const word = (from, to, said) => ({ actor: { from, to }, said: said && { from: said[0], to: said[1] } });
+      const warp = warpOf([word(1, 2, [5, 7]), word(3, 4, [7, 8]), word(4, 5, null), word(5, 6, [9, 9.5])]);
+      return [4, 5, 6, 7.5, 8.5, 9.5, 10.5].map(warp).concat([1.5, 2.5, 4.5].map(warp.back));
+    }""")
+    assert found == pytest.approx([0, 1, 1.5, 3.5, 4.5, 6, 7, 6, 7, 8.5], abs=0.01)
+
+
+def _shot(page: Page, path: str | None, *, whole: bool = False) -> None:
+    if path:
+        page.screenshot(path=path, full_page=whole)
