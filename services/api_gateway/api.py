@@ -47,7 +47,7 @@ from shared.messages import Sentence
 from shared.pipelines import atlas, render
 from shared.platform import Platform
 from shared.web import metrics, uploads
-from shared.web.access import InCaller, InPlatform, InPressure, InPulse
+from shared.web.access import InCaller, InLastEvent, InPlatform, InPressure, InPulse
 from shared.web.files import SentFile
 from shared.web.openapi import responses
 from shared.web.problems import answer
@@ -220,7 +220,7 @@ def status_events(
     caller: InCaller,
     pulse: InPulse,
     task_id: str,
-    last_event_id: Annotated[int, Header(ge=0)] = 0,
+    last_event_id: InLastEvent = 0,
 ) -> EventSourceResponse:
     """Server-sent events `task`, `step`, `progress`, then `end`; resumes by Last-Event-ID."""
     with platform.reads() as session:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
@@ -16,13 +15,11 @@ from services.audio_analyzer.audio_files import SENT, sound
 from shared.admission.callers import Caller
 from shared.events.speech import Subject
 from shared.platform import Platform
-from shared.web.access import InCaller, InPlatform, InPulse
+from shared.web.access import InCaller, InLastEvent, InPlatform, InPulse
 from shared.web.files import SentFile
 from shared.web.language import language_of, spoken_in
 from shared.web.openapi import responses
 from shared.web.pulse import Pulse
-
-InLast = Annotated[int, Header(ge=0)]
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +77,7 @@ def token_progress(
     caller: InCaller,
     pulse: InPulse,
     job_id: str,
-    last_event_id: InLast = 0,
+    last_event_id: InLastEvent = 0,
 ) -> EventSourceResponse:
     """Server-sent events `progress`: 40, 70, 90, 100 with the result; resumes by Last-Event-ID."""
     _see(platform, caller, "token", job_id)
@@ -98,7 +95,7 @@ def script_progress(
     caller: InCaller,
     pulse: InPulse,
     job_id: str,
-    last_event_id: InLast = 0,
+    last_event_id: InLastEvent = 0,
 ) -> EventSourceResponse:
     """Server-sent events `progress`: 40, 70, 90, 100 with the result; resumes by Last-Event-ID."""
     _see(platform, caller, "script", job_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import (
     APIKeyHeader,
     HTTPAuthorizationCredentials,
@@ -36,6 +36,8 @@ async def platform_of(request: Request) -> Platform:  # async: else a thread is 
 
 
 InPlatform = Annotated[Platform, Depends(platform_of)]
+InLastEvent = Annotated[int, Header(ge=0, le=2**63 - 1, alias="last-event-id")]
+"""Number of the last event that a reader of a stream has; no larger than databases count."""
 
 
 def key_of(request: Request) -> str | None:

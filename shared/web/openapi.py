@@ -114,5 +114,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
             for status in (*EVERYWHERE, *(WITH_BODY if body else ())):
                 if path not in OPEN or status not in WITH_A_KEY:
                     listed.setdefault(str(status), _problem(status))
+            if "{task_id}" in path:  # it may be being deleted
+                listed.setdefault("409", _problem(409))
             operation["responses"] = dict(sorted(listed.items()))
     return document

@@ -180,6 +180,10 @@ class Pulse:
             await self._rest(error)
             self.look_at(positions)
             return
+        except Exception:
+            # what one reader asked for must not end the streams of all; the next beat looks again
+            log.exception("web.pulse.broke", tasks=len(positions))
+            return
         for task_id, found in seen.items():
             for reader in self._readers.get((look, task_id), ()):
                 if reader.position >= positions[task_id]:  # else it came meanwhile, and is due

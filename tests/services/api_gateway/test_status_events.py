@@ -143,7 +143,7 @@ def test_a_reader_who_leaves_is_forgotten(door, ann) -> None:
     assert threading.active_count() <= before + 6  # threads of the pool, none a reader
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1.5"])
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", str(2**63)])
 def test_a_broken_last_event_id_is_refused(door, ann, last) -> None:
     answer = ann.get(f"/status/{door.submit('ann')}/events", headers={"Last-Event-ID": last})
     assert answer.status_code == 422

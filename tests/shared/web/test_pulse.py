@@ -200,6 +200,23 @@ def test_readers_outlive_a_database_that_is_away() -> None:
     told(story())
 
 
+def test_a_look_that_breaks_ends_no_stream_of_others() -> None:
+    book = Book()
+    book.write("t", 3)
+
+    def breaks(_: Mapping[str, int]) -> Mapping[str, Seen]:
+        raise OverflowError("no database counts so far")
+
+    async def story() -> None:
+        news = book.pulse()
+        with news.reading(breaks, "t", 2**70), news.reading(book.look, "t", 0) as reader:
+            await until(reader, b"3 ")
+            book.write("t", 4)
+            await until(reader, b"4 ")
+
+    told(story())
+
+
 def test_nobody_looks_when_nobody_reads() -> None:
     book = Book()
 
