@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
 
+import structlog
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 from sqlalchemy.exc import IntegrityError
@@ -29,6 +31,8 @@ from shared.db.models import User
 from shared.platform import Platform
 from shared.settings import Settings
 from shared.web.rate import buckets
+
+log = structlog.get_logger()
 
 
 class Accounts:
@@ -58,13 +62,15 @@ class Accounts:
         )
         await run_sync(self._see_free, made)  # before the work of a hash
         kept = await self._passwords.hash(password)
-        return await run_sync(self._add, made, kept)
+        await run_sync(self._add, made, kept)
+        log.info("gateway.account.made", user_id=made.id, role=made.role)
+        return made
 
     def _see_free(self, made: User) -> None:
         with self.platform.reads() as session:
             see_free(session, made.name, made.email)
 
-    def _add(self, made: User, kept: str) -> User:
+    def _add(self, made: User, kept: str) -> None:
         try:
             with self.platform.sessions.begin() as session:
                 see_free(session, made.name, made.email)
@@ -73,15 +79,15 @@ class Accounts:
                 repository.set_password(session, made.id, kept)
         except IntegrityError:  # somebody was quicker by a moment
             _taken(made.name)
-        return made
 
-    async def log_in(self, login: str, password: str) -> Tickets:
+    async def log_in(self, login: str, password: str, address: str) -> Tickets:
         """Raises `WrongLogin` and `LoginLocked`, alike for accounts that there are and are not."""
         login = normalised_login(login)
         await run_sync(attempts.count, self.platform, login)
         user_id, kept = await run_sync(self._password_of, login)
         match = await self._passwords.match(password, kept)
-        if not match.right:
+        if not match.right:  # what was typed stays unsaid: it may be a password in the wrong field
+            log.warning("gateway.login.refused", address=address)
             raise WrongLogin
         return await run_sync(self._welcome, login, str(user_id), str(kept), match.renewed)
 
@@ -156,16 +162,24 @@ def _taken(name: str) -> NoReturn:
     raise NameTaken(name)
 
 
-def see_open(settings: Settings) -> None:
-    """Raises `RegistrationClosed` where strangers cannot make accounts."""
-    wish = settings.accounts.registration
-    if wish == "closed" or (wish == "auto" and not _is_loopback(settings.gateway.host)):
+def see_open(settings: Settings, request: Request) -> None:
+    """Raises `RegistrationClosed` where who asks cannot make an account.
+
+    `auto` looks at all that tells of strangers: what the gateway listens on and is called, who asks
+    (behind a proxy that says so), and under which name, since a page of theirs may have a name that
+    leads to this machine (DNS rebinding).
+    """
+    wish, gateway = settings.accounts.registration, settings.gateway
+    hosts = [gateway.host, request.client.host if request.client else "", request.url.hostname]
+    if gateway.public_url:
+        hosts.append(urlsplit(gateway.public_url).hostname)
+    if wish == "closed" or (wish == "auto" and not all(_is_loopback(host) for host in hosts)):
         raise RegistrationClosed
 
 
-def _is_loopback(host: str) -> bool:
+def _is_loopback(host: str | None) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return host == "localhost"
 

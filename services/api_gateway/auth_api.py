@@ -29,11 +29,14 @@ from shared.web.openapi import responses
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
 
-async def _slowed(request: Request, accounts: InAccounts) -> None:
-    await accounts.slow_down(request.client.host if request.client else "unknown")
+async def _slowed(request: Request, accounts: InAccounts) -> str:
+    """The address that asks, unless it does so too often: for routes that strangers may call."""
+    address = request.client.host if request.client else "unknown"
+    await accounts.slow_down(address)
+    return address
 
 
-slowed = Depends(_slowed)  # for routes that strangers may call
+slowed = Depends(_slowed)
 
 
 @router.post(
@@ -43,21 +46,24 @@ async def register(
     request: Request, platform: InPlatform, accounts: InAccounts, wish: Registration
 ) -> UserView:
     """Make an account; log in with it afterwards. 403 where only admins make accounts."""
-    see_open(platform.settings)
+    see_open(platform.settings, request)
     made = await accounts.register(wish, language_of(request))
     return UserView.model_validate(made, from_attributes=True)
 
 
-@router.post("/login", dependencies=[slowed], responses=responses(401, 429))
+@router.post("/login", responses=responses(401, 429))
 async def log_in(
-    accounts: InAccounts, response: Response, form: Annotated[LoginForm, Form()]
+    accounts: InAccounts,
+    response: Response,
+    address: Annotated[str, slowed],
+    form: Annotated[LoginForm, Form()],
 ) -> TicketsView:
     """Name or e-mail address and password (a form, as OAuth 2 has it) for two tokens.
 
     Send the access token as `Authorization: Bearer <token>`, and the refresh token to
     `/auth/refresh` before it expires. Too many wrong passwords answer 429 for a growing while.
     """
-    return _told(response, await accounts.log_in(form.username, form.password))
+    return _told(response, await accounts.log_in(form.username, form.password, address))
 
 
 @router.post("/refresh", dependencies=[slowed], responses=responses(401, 429))

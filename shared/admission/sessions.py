@@ -113,14 +113,18 @@ def _next(session: Session, settings: Settings, user_id: str, *, family: str) ->
 
 
 def _end(session: Session, *which: ColumnElement[bool]) -> int:
-    ended = session.execute(
+    """Until there is none left: while we wait for a token that is being used, its next one is made."""
+    ended = (
         update(RefreshToken)
         .where(*which, RefreshToken.revoked_at.is_(None))
         .values(revoked_at=now())
-        .returning(RefreshToken.sha256),
-        execution_options={"synchronize_session": False},
+        .returning(RefreshToken.sha256)
+        .execution_options(synchronize_session=False)
     )
-    return len(ended.all())
+    count = 0
+    while found := session.execute(ended).all():
+        count += len(found)
+    return count
 
 
 def _digest(token: str) -> str:

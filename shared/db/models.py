@@ -22,7 +22,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(default="user")
     language: Mapped[str] = mapped_column(default="en")
     notify_urls: Mapped[list[Any]] = mapped_column(default=list)
-    leaving_at: Mapped[datetime | None]  # asked to be deleted; gone when all of theirs is
+    leaving_at: Mapped[datetime | None] = mapped_column(index=True)  # asked to be deleted
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -73,7 +73,7 @@ def begin(session: Session, bus: EventBus, user: User) -> None:
     Raises what `deletion.begin` raises where tasks of others need one of its tasks; then nothing
     is changed. A second call is harmless.
     """
-    session.refresh(user, with_for_update=True)
+    session.refresh(user, with_for_update={"key_share": True})  # a login may be under way
     user.leaving_at = user.leaving_at or now()
     for credential in (ApiKey, Password, RefreshToken):
         session.execute(delete(credential).where(credential.user_id == user.id))

@@ -14,7 +14,7 @@ class AccountSettings(BaseModel):
 
     registration: Literal["auto", "open", "closed"] = "auto"
     """Who may make an account: `open` everybody, `closed` only admins for others; `auto` is open
-    while the gateway listens on loopback, where only people of this machine reach it."""
+    to people of this machine, where the gateway listens on loopback and has no public URL."""
     token_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Signs access tokens; None or empty = made once in the data folder (mode 600). Gateways that do not
     share a data folder must be given the same one."""
@@ -27,7 +27,7 @@ class AccountSettings(BaseModel):
     guess from."""
     hashes_at_once: Annotated[int, Field(ge=1, le=64)] = 2
     """Passwords that one gateway checks at the same time; each takes a core and that memory."""
-    attempts_per_minute: Annotated[int, Field(ge=1)] = 30
+    attempts_per_minute: Annotated[int, Field(ge=1)] = 60
     """Logins, registrations and refreshes that one network address may try in a minute."""
     attempts_before_lock: Annotated[int, Field(ge=1)] = 5
     """Wrong passwords in a row for one name after which each further one costs a growing wait."""

@@ -138,6 +138,28 @@ def test_registration_is_closed_where_strangers_could_come_by(tmp_path: Path) ->
         assert log_in(stranger, "guest").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("public_url", "headers", "status"),
+    [
+        ("", {"Host": "localhost:8080"}, 201),
+        ("http://127.0.0.1:8080", {}, 201),
+        ("https://lab.example", {}, 403),
+        ("", {"Host": "rebound.example"}, 403),
+        ("", {"X-Forwarded-For": "203.0.113.9"}, 403),
+        ("", {"X-Forwarded-For": "not an address"}, 403),
+    ],
+)
+def test_a_gateway_of_this_machine_knows_who_comes_from_elsewhere(
+    tmp_path: Path, public_url: str, headers: dict[str, str], status: int
+) -> None:
+    given = {"accounts": QUICK, "gateway": {"public_url": public_url}}
+    with (
+        Door.opened(tmp_path, **given) as door,
+        httpx.Client(base_url=door.url, headers=headers) as http,
+    ):
+        assert registered(http, "ann").status_code == status
+
+
 def test_registration_may_be_opened_and_closed_by_hand(tmp_path: Path) -> None:
     for wish, host, status in (("open", "0.0.0.0", 201), ("closed", "127.0.0.1", 403)):
         given = {"accounts": QUICK | {"registration": wish}, "gateway": {"host": host}}

@@ -104,6 +104,24 @@ def test_of_copies_of_a_refresh_token_at_most_one_is_taken_and_the_session_ends(
     assert log_in(dan.http, "dan").status_code == 200
 
 
+def test_who_logs_out_while_tokens_are_renewed_is_out(door: Door) -> None:
+    """Whatever the renewal that was under way has brought opens nothing any more."""
+    fay = person(door, "fay")
+
+    def renew_until_refused(token: str) -> str:
+        while (answer := renew(fay.http, token)).status_code == 200:
+            token = answer.json()["refresh_token"]
+        return token
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(4):
+            first = log_in(fay.http, "fay").json()["refresh_token"]
+            last = pool.submit(renew_until_refused, first)
+            gone = fay.http.post("/auth/logout", json={"refresh_token": first})
+            assert gone.status_code == 204
+            assert renew(fay.http, last.result(timeout=30)).status_code == 401
+
+
 def test_two_admins_cannot_step_down_at_once(door: Door) -> None:
     ids = [door.user_id("admin"), door.user_id("eve")]
     with door.client() as first, door.client("eve") as second:

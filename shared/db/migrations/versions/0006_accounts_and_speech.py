@@ -238,10 +238,12 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("email", NAME, nullable=True))
     op.add_column("users", sa.Column("leaving_at", MOMENT, nullable=True))
     op.create_index(op.f("ix_users_email"), "users", ["email"], unique=True)
+    op.create_index(op.f("ix_users_leaving_at"), "users", ["leaving_at"], unique=False)
 
 
 def downgrade() -> None:
 
+    op.drop_index(op.f("ix_users_leaving_at"), table_name="users")
     op.drop_index(op.f("ix_users_email"), table_name="users")
     op.drop_column("users", "leaving_at")
     op.drop_column("users", "email")
