@@ -30,6 +30,8 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.settings import Settings
+from shared.web.paging import Cursor
+from shared.web.task_events import events_after
 from tests.shared.db.plans import Plans
 
 BIG = ("tasks", "step_runs", "task_events", "outbox", "inbox", "outputs", "models", "work_runs")
@@ -205,13 +207,13 @@ class SqlitePlans(Plans):
 def _ask_the_gateway(session: Session) -> None:
     for user_id in (None, "user-1"):
         for state in (None, State.FAILED):
-            for after in (None, repository.Cursor(datetime(2026, 1, 1, 0, 2, tzinfo=UTC), "x")):
+            for after in (None, Cursor.after(datetime(2026, 1, 1, 0, 2, tzinfo=UTC), "x")):
                 tasks = repository.page(
                     session, user_id=user_id, state=state, pipeline=None, after=after, limit=20
                 )
                 repository.views(session, tasks)
     repository.status(Direct(session.connection()), "task-00003")
-    repository.events_after(session, {"task-00003": 3, "task-00004": 0})
+    events_after(session, {"task-00003": 3, "task-00004": 0})
     repository.output(session, "task-00003", "results.csv")
     repository.known_request(session, "user-1", "key-1", None)
     labelings.open_labelings(session)
