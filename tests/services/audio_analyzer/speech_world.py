@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -119,11 +120,15 @@ def _unless_preparing(line: dict[str, Any]) -> dict[str, Any] | None:
     return None if line["state"] == "PREPARING" else line
 
 
+def _told(setting: Any) -> str:
+    return setting if isinstance(setting, str) else json.dumps(setting)
+
+
 @contextmanager
 def _worker(folder: Path, settings: dict[str, Any]) -> Iterator[psutil.Process]:
     env = {
         **os.environ,
-        **{f"ACTVERSE_{name.upper()}": str(value) for name, value in settings.items()},
+        **{f"ACTVERSE_{name.upper()}": _told(value) for name, value in settings.items()},
         "ACTVERSE_DATA_DIR": str(folder),
         "ACTVERSE_WORKER__CONCURRENCY": '{"audio_analyzer": 1}',  # one scorer to wait for
         "ACTVERSE_WORKER__REPORT_EVERY_S": "0.05",
