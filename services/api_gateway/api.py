@@ -50,6 +50,7 @@ from shared.web import metrics, uploads
 from shared.web.access import InCaller, InLastEvent, InPlatform, InPressure, InPulse
 from shared.web.files import SentFile
 from shared.web.openapi import responses
+from shared.web.paging import Cursor
 from shared.web.problems import answer
 from shared.web.waiting import accepted, accepting, located
 
@@ -113,11 +114,11 @@ def list_tasks(
             user_id=user_id if caller.is_admin else caller.user_id,
             state=state,
             pipeline=pipeline,
-            after=repository.Cursor.parse(cursor) if cursor else None,
+            after=Cursor.parse(cursor) if cursor else None,
             limit=limit,
         )
         last = tasks[-1] if len(tasks) == limit else None
-        following = str(repository.Cursor(last.created_at, last.id)) if last else None
+        following = str(Cursor.after(last.created_at, last.id)) if last else None
         return TaskPage(items=repository.views(session, tasks), next=following)
 
 

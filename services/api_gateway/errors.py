@@ -27,13 +27,6 @@ class NotSubmittable(BadInput):
         super().__init__(Sentence("error.not_submittable", name=name, known=", ".join(known)))
 
 
-class BadCursor(Invalid):
-    """A page was asked for by something that no page gave."""
-
-    def __init__(self) -> None:
-        super().__init__(Sentence("error.bad_cursor"))
-
-
 class Degraded(Unavailable):
     """A server that the mesh needs does not answer; the problem's member `health` has the rest."""
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, outerjoin, select, tuple_
 from sqlalchemy.orm import Session
 
-from services.api_gateway.errors import BadCursor, KeyReused
+from services.api_gateway.errors import KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
 from shared.db.base import table
 from shared.db.direct import Direct
@@ -22,6 +19,7 @@ from shared.errors import NotFound
 from shared.flow.states import State
 from shared.messages import Sentence
 from shared.redaction import without_secrets
+from shared.web.paging import Cursor
 
 HIDDEN = frozenset({"notify"})  # addresses of people
 TASK, RUN = table(Task), table(StepRun)
@@ -57,29 +55,6 @@ def known_request(
     return task
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """The last task of a page; tasks of the same moment are told apart by their id."""
-
-    created_at: datetime
-    task_id: str
-
-    def __str__(self) -> str:
-        """Opaque, and safe in an address."""
-        text = f"{self.created_at.isoformat()} {self.task_id}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-    @classmethod
-    def parse(cls, text: str) -> Cursor:
-        """From what `str` gave; `BadCursor` for anything else."""
-        try:
-            plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-            moment, task_id = plain.split(" ")
-            return cls(datetime.fromisoformat(moment), task_id)
-        except ValueError as error:
-            raise BadCursor from error
-
-
 def page(
     session: Session,
     *,
@@ -98,7 +73,7 @@ def page(
     if pipeline is not None:
         query = query.where(Task.pipeline == pipeline)
     if after is not None:
-        query = query.where(tuple_(Task.created_at, Task.id) < (after.created_at, after.task_id))
+        query = query.where(tuple_(Task.created_at, Task.id) < (after.moment, after.id))
     return list(session.scalars(query))
 
 

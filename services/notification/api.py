@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from services.notification import repository, trials
-from services.notification.errors import BadCursor, Disabled, NoAddresses
+from services.notification.errors import Disabled, NoAddresses
 from services.notification.schemas import (
     AddressView,
     DeliveryPage,
@@ -26,6 +26,7 @@ from shared.net.guard import check_reachable
 from shared.net.signed_calls import new_secret
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import responses
+from shared.web.paging import BadCursor
 
 router = APIRouter()
 PENDING = "PENDING"

@@ -74,10 +74,3 @@ class TrialsUnderWay(TooManyRequests):
             "Other addresses are being tried just now. Ask again in a few seconds.",
             retry_after_s=retry_after_s,
         )
-
-
-class BadCursor(Invalid):
-    """A page was asked for by something that no page gave."""
-
-    def __init__(self) -> None:
-        super().__init__(Sentence("error.bad_cursor"))

@@ -41,6 +41,7 @@ class Cursor:
         try:
             plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
             value, item_id = json.loads(plain)
+            f"{value}{item_id}".encode()  # half a character is none
         except (ValueError, TypeError, RecursionError) as error:
             raise BadCursor from error
         if not (isinstance(value, str) and isinstance(item_id, str)):

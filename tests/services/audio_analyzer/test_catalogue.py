@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -174,7 +175,23 @@ def test_pages_stay_as_they_are_while_lines_are_added(shelf: Shelf) -> None:
         params["cursor"] = page["next"]
     assert seen == ids
     assert page["next"] is None
-    problem(shelf.ann.get("/tokens?cursor=elsewhere"), 422)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["", "elsewhere", "[]", '["2026-01-01T00:00:00", "x"]', "[1, 2]", '["\\ud800", "x"]', "{}"],
+)
+def test_a_cursor_that_no_page_gave_is_refused(shelf: Shelf, inside: str) -> None:
+    cursor = base64.urlsafe_b64encode(inside.encode()).decode().rstrip("=") or "="
+    for path in ("tokens", "mypage/history", "tasks/"):
+        problem(shelf.ann.get(f"/{path}", params={"cursor": cursor}), 422)
+
+
+def test_half_a_character_is_refused(shelf: Shelf) -> None:
+    half = shelf.admin.post(
+        "/actors", content=b'{"name": "\\ud800"}', headers={"Content-Type": "application/json"}
+    )
+    assert half.status_code in {400, 422}
 
 
 def test_a_list_costs_the_same_however_long_it_is(shelf: Shelf) -> None:
