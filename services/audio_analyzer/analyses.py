@@ -6,18 +6,22 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from services.audio_analyzer.analysis_errors import NoAnalysis, NotReadyToCompare, TakeNotPrepared
 from services.audio_analyzer.catalogue_errors import NoLine
 from services.audio_analyzer.repository import KINDS, PREPARING, READY, Line, line_of
 from shared.admission.callers import Caller
+from shared.db.base import table
+from shared.db.direct import Direct
 from shared.db.models import Task, now
+from shared.db.prepared import Prepared
 from shared.db.speech_models import AnalysisResult
 from shared.events.speech import Subject
 from shared.flow.deletion import BeingDeleted
 from shared.flow.states import State
+from shared.flow.wishes import Beside
 
 PROCESSING, COMPLETED, FAILED = "processing", "completed", "failed"
 SCORES = {
@@ -27,6 +31,26 @@ SCORES = {
     "prosody": "ProsodyScore",
     "completeness": "CompletenessScore",
 }
+
+
+STATE: dict[Subject, Prepared] = {
+    subject: Prepared(select(table(kind).c.state).where(table(kind).c.id == bindparam("line")))
+    for subject, kind in KINDS.items()
+}
+NEW = (
+    table(AnalysisResult)
+    .insert()
+    .values(
+        job_id=bindparam("task"),
+        user_id=bindparam("user"),
+        token_id=bindparam("token"),
+        script_id=bindparam("script"),
+        recording_key=bindparam("recording"),
+        recording_sha256=bindparam("sha256"),
+        status=PROCESSING,
+        created_at=bindparam("at"),
+    )
+)
 
 
 class Recording(NamedTuple):
@@ -43,13 +67,12 @@ def comparable_line(session: Session, subject: Subject, line_id: str) -> Line:
     return line
 
 
-def require_comparable(session: Session, subject: Subject, line_id: str) -> None:
+def require_comparable(direct: Direct, subject: Subject, line_id: str) -> None:
     """The same, for those who only want to know: uploads ask it before they read the file."""
-    kind = KINDS[subject]
-    state = session.scalar(select(kind.state).where(kind.id == line_id))
-    if state is None:
+    found = direct.run(STATE[subject], line=line_id).first
+    if found is None:
         raise NoLine(subject, line_id)
-    _require_ready(subject, line_id, state)
+    _require_ready(subject, line_id, found.state)
 
 
 def _require_ready(subject: Subject, line_id: str, state: str) -> None:
@@ -65,26 +88,15 @@ def cache_key(line: Line, recording_sha256: str, scorer: str, feature_version: s
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def begin(
-    session: Session,
-    *,
-    job_id: str,
-    user_id: str,
-    subject: Subject,
-    line_id: str,
-    recording: Recording,
-) -> None:
-    """Remember that a recording is going to be compared."""
-    session.add(
-        AnalysisResult(
-            job_id=job_id,
-            user_id=user_id,
-            token_id=line_id if subject == "token" else None,
-            script_id=line_id if subject == "script" else None,
-            recording_key=recording.key,
-            recording_sha256=recording.sha256,
-        )
-    )
+def beside_task(subject: Subject, line_id: str, recording: Recording) -> Beside:
+    """The row that is stored with the task that is going to compare."""
+    values = {
+        "token": line_id if subject == "token" else None,
+        "script": line_id if subject == "script" else None,
+        "recording": recording.key,
+        "sha256": recording.sha256,
+    }
+    return Beside(NEW, values)
 
 
 class Found(NamedTuple):

@@ -17,6 +17,7 @@ from services.audio_analyzer.remote import pipeline_for
 from shared.admission.callers import Caller
 from shared.admission.pressure import Pressure
 from shared.db.base import new_id
+from shared.db.direct import reading
 from shared.errors import ActverseError
 from shared.events.speech import Subject
 from shared.flow import wishes
@@ -63,8 +64,8 @@ class Reception:
 
     def _check(self, subject: Subject, line_id: str) -> None:
         self._pressure.admit(SERVICE)
-        with self._platform.reads() as session:
-            analyses.require_comparable(session, subject, line_id)
+        with reading(self._platform.engine) as direct:
+            analyses.require_comparable(direct, subject, line_id)
 
     def _keep(self, caller: Caller, subject: Subject, line_id: str, received: Received) -> str:
         job_id = received.id
@@ -95,23 +96,15 @@ class Reception:
             recording_key=recording.key,
             recording_sha256=recording.sha256,
         )
-        with self._platform.sessions.begin() as session:
-            wishes.submit(
-                session,
-                self._platform.bus,
-                pipeline_for(self._platform.settings),
-                options,
-                user_id=caller.user_id,
-                task_id=job_id,
-            )
-            analyses.begin(
-                session,
-                job_id=job_id,
-                user_id=caller.user_id,
-                subject=subject,
-                line_id=line_id,
-                recording=recording,
-            )
+        wishes.submit_alone(
+            self._platform.sessions,
+            self._platform.bus,
+            pipeline_for(self._platform.settings),
+            options,
+            user_id=caller.user_id,
+            task_id=job_id,
+            beside=analyses.beside_task(subject, line_id, recording),
+        )
 
 
 def _load_decoder() -> None:

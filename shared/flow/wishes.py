@@ -40,6 +40,16 @@ NEW_TASK = TASK.insert().values(
 )
 
 
+class Beside(NamedTuple):
+    """A row of whoever submits, stored in the same statement; it may refer to the new task.
+
+    Of its parameters `task`, `user` and `at` are those of the task; `values` has the others.
+    """
+
+    insert: Insert
+    values: dict[str, Any]
+
+
 class Submitted(NamedTuple):
     """What a new task is known by."""
 
@@ -56,6 +66,7 @@ def submit(
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
     task_id: str | None = None,
+    beside: Beside | None = None,
 ) -> Submitted:
     """Accept a task and ask for its first step.
 
@@ -66,8 +77,9 @@ def submit(
     task = Submitted(task_id or new_id())
     # nobody can watch a task that is not yet there, so its first note need not be written last
     bus.publish_with(
-        _new(pipeline.steps),
+        _new(pipeline.steps, beside.insert if beside else None),
         {
+            **(beside.values if beside else {}),
             "task": task.id,
             "user": user_id,
             "pipeline_name": pipeline.name,
@@ -100,9 +112,10 @@ def submit_alone(
 
 
 @cache
-def _new(steps: tuple[Step, ...]) -> Inserts:
-    """A task, its steps and the first note about it."""
-    return Inserts(NEW_TASK, _runs(steps, 0, attempt=1), NOTE)
+def _new(steps: tuple[Step, ...], beside: Insert | None) -> Inserts:
+    """A task, its steps, the first note about it, and what is stored beside it."""
+    task = Inserts(NEW_TASK, _runs(steps, 0, attempt=1), NOTE)
+    return task if beside is None else task.before(beside)
 
 
 def _runs(steps: tuple[Step, ...], first: int, *, attempt: int) -> Insert:

@@ -353,14 +353,14 @@ def test_a_cancelled_comparison_says_so(door, ann, token) -> None:
     assert (whole["status"], whole["message"]) == ("failed", "The comparison was cancelled.")
 
 
-def test_the_transaction_that_asks_also_remembers(door, ann, token, monkeypatch) -> None:
+def test_a_recording_that_nobody_is_asked_to_compare_does_not_stay(
+    door, ann, token, monkeypatch
+) -> None:
     before = kept(door)
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(analyses, "begin", broken)
-    assert send(ann, f"/tokens/{token}").status_code == 500
     monkeypatch.setattr(wishes, "submit", broken)
     assert send(ann, f"/tokens/{token}").status_code == 500
     assert kept(door) == before
