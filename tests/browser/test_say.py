@@ -175,6 +175,9 @@ def test_left_out_words_are_marked_and_takes_make_a_trend(
     page.wait_for_url(lambda url: first not in url)
     second = learner.gets_result()
     expect(page.locator(".trend circle")).to_have_count(2)
+    scores = [booth.result("ann", job)["result"]["NBest"][0] for job in (first, second)]
+    best = max(each["PronunciationAssessment"]["PronScore"] for each in scores)
+    expect(page.locator(".line .badge b")).to_have_text(str(round(best)))
     page.click(".line .star")
     expect(page.locator(".line .star")).to_have_attribute("aria-pressed", "true")
     _shot(page, shots("say-result-ko.png"), whole=True)
@@ -200,9 +203,11 @@ def test_what_cannot_be_compared_says_why(invite: Invite):
     expect(page.locator("#attempt.wrong")).to_contain_text("cannot be read as sound")
     expect(page.locator("[data-act='record']")).to_be_enabled()
     page.click("#language")
+    expect(page.locator("#attempt.quiet")).to_contain_text("파일")  # the page was drawn anew
     learner.uploads("letter.ogg", b"Dear diary, " * 400)
     expect(page.locator("#attempt.wrong")).to_contain_text("소리로 읽을 수 없는")
     page.click("#language")
+    expect(page.locator("#attempt.quiet")).to_contain_text("audio file")
     learner.uploads("silence.wav", sounds.encoded(sounds.silence(2.0)))
     learner.gets_result()
     notice = page.locator(".notice[data-status='InitialSilenceTimeout']")
@@ -257,6 +262,7 @@ def test_a_login_renews_itself_and_ends_when_it_is_left(booth: Booth, invite: In
     expect(page.locator("#login")).to_have_count(0)
     renewed = page.evaluate("sessionStorage.getItem('actverse.refresh')")
     assert renewed != refresh
+    renewed = _two_tabs_renew_at_once(page)
     assert page.evaluate("Object.keys(localStorage)") == []
     page.click("#logout")
     expect(page.locator("#login")).to_be_visible()
@@ -264,6 +270,29 @@ def test_a_login_renews_itself_and_ends_when_it_is_left(booth: Booth, invite: In
     with booth.door.client() as client:
         again = client.post("/auth/refresh", json={"refresh_token": renewed})
     assert again.status_code == 401
+
+
+def _two_tabs_renew_at_once(page: Page) -> str:
+    """A duplicated tab copies the tickets; using one twice would end the session."""
+    kept = page.evaluate("Object.entries(sessionStorage)")
+    copy = page.context.new_page()
+    copy.goto(page.url.partition("#")[0])
+    copy.evaluate(
+        "(kept) => kept.forEach(([name, value]) => sessionStorage.setItem(name, value))", kept
+    )
+    copy.reload()
+    expect(copy.locator("#lines li").first).to_be_visible()
+    for each in (page, copy):
+        each.evaluate("sessionStorage.setItem('actverse.key', 'long.over.now')")
+    for each in (page, copy):
+        each.evaluate("location.hash = '#/scripts'")
+    for each in (page, copy):
+        expect(each.locator("#view .quiet").last).to_contain_text("catalogue is empty")
+        expect(each.locator("#login")).to_have_count(0)
+    tickets = [each.evaluate("sessionStorage.getItem('actverse.refresh')") for each in (page, copy)]
+    assert tickets[0] == tickets[1]
+    copy.close()
+    return str(tickets[0])
 
 
 def test_moments_of_one_take_lie_in_the_other(invite: Invite):

@@ -63,3 +63,12 @@ def test_a_recording_is_sent_by_the_storage_itself(world: SpeechWorld) -> None:
     answer = world.ann.get(f"/tokens/analysis-result/{job}/recording")
     assert answer.status_code == 307
     assert "Signature" in answer.headers["Location"]
+
+
+def test_a_script_of_a_page_gets_a_recording_from_the_gateway(world: SpeechWorld) -> None:
+    """The console may fetch from its own origin alone."""
+    job = world.send(sounds.sample("sea_learner"))
+    path = f"/tokens/analysis-result/{job}/recording"
+    answer = world.ann.get(path, headers={"Sec-Fetch-Mode": "cors"})
+    assert answer.status_code == 200
+    assert answer.content == sounds.sample("sea_learner")

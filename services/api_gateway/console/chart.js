@@ -2,6 +2,7 @@
 
 import { element } from "./elements.js";
 import { Peaks } from "./playback.js";
+import { t } from "./texts.js";
 import { shiftOf, warpOf } from "./warp.js";
 
 const LABELS = 26; // px of the row of words
@@ -66,6 +67,7 @@ export class Chart {
     const made = element("button", word.text, `word ${word.said ? shade(word.score) : "omitted"}`);
     made.type = "button";
     made.dataset.position = word.position;
+    made.title = word.said ? `${word.text}: ${Math.round(word.score)}` : `${word.text}: ${t("omitted")}`;
     made.onclick = () => this.onWord(word.position);
     this.inner.append(made);
     return made;

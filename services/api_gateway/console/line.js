@@ -22,8 +22,10 @@ export async function showLine(page, { kind, id, job, signal }) {
   const names = element("div", "", "names");
   names.append(element("blockquote", line.text), element("p", about(line), "quiet"));
   head.append(names);
-  if (line.best_score !== null) head.append(badge(line.best_score, t("line.best")));
-  head.append(star(kind, line));
+  const best = element("div", "", "best");
+  const showBest = (score) => best.replaceChildren(...(score === null ? [] : [badge(score, t("line.best"))]));
+  showBest(line.best_score);
+  head.append(best, star(kind, line));
   page.append(back, head);
   const own = element("div", "", "own-part");
   if (line.state === "READY") {
@@ -38,8 +40,12 @@ export async function showLine(page, { kind, id, job, signal }) {
   if (job) page.append(compared);
   const tries = element("section", "", "tries");
   page.append(tries);
-  const renew = () => ownTakes(tries, { kind, id, job, signal }).catch(() => {}); // the line itself is here
-  renew();
+  const list = () => ownTakes(tries, { kind, id, job, signal }).catch(() => {}); // the line itself is here
+  const renew = () => {
+    list();
+    ask("GET", path, { signal }).then((now) => showBest(now.best_score), () => {});
+  };
+  list();
   if (job) {
     const begin = () => compare(compared, { kind, job, line, signal, renew }).catch((error) => {
       if (error.name !== "AbortError") compared.replaceChildren(element("p", error.told || error.message, "wrong"));

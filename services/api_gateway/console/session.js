@@ -100,24 +100,46 @@ export async function blob(path, signal) {
   return (await request("GET", path, { signal })).blob();
 }
 
+// A tab that was duplicated holds the same tickets: it is told of new ones, since using what renews
+// them a second time would end the session as a stolen one.
+const tabs = new BroadcastChannel(REFRESH);
+tabs.onmessage = ({ data: { used, given } }) => {
+  if (sessionStorage.getItem(REFRESH) === used) keep(given);
+};
+const HEARD_MS = 100; // until what another tab has told is surely here
+
 let renewing = null; // one at a time: what renews a ticket is good once
 
 // Whether there is a fresh ticket for the one that was refused.
-async function renew(refused) {
-  if (sessionStorage.getItem(KEY) !== refused) return true; // somebody else was faster
-  if (!sessionStorage.getItem(REFRESH)) return false;
-  renewing ??= (async () => {
+function renew(refused) {
+  renewing ??= alone(async () => {
+    if (sessionStorage.getItem(KEY) !== refused) return true; // somebody else was faster
+    const used = sessionStorage.getItem(REFRESH);
+    if (!used) return false;
     const answer = await fetch("/auth/refresh", {
       method: "POST", headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ refresh_token: sessionStorage.getItem(REFRESH) }),
+      body: JSON.stringify({ refresh_token: used }),
     }).catch(() => null);
     if (!answer || answer.status >= 500 || answer.status === 429) throw new Offline("/auth/refresh");
     if (!answer.ok) return false;
-    const given = await answer.json();
-    keep({ key: given.access_token, refresh: given.refresh_token });
+    const made = await answer.json();
+    const given = { key: made.access_token, refresh: made.refresh_token };
+    keep(given);
+    tabs.postMessage({ used, given });
     return true;
-  })().finally(() => { renewing = null; });
+  }).finally(() => { renewing = null; });
   return renewing;
+}
+
+// Runs `work` while no other tab does; browsers have locks only where the context is secure.
+function alone(work) {
+  if (!navigator.locks || !sessionStorage.getItem(REFRESH)) return work();
+  const before = performance.now();
+  return navigator.locks.request(REFRESH, async () => {
+    const waited = performance.now() - before > HEARD_MS / 10;
+    if (waited) await new Promise((done) => setTimeout(done, HEARD_MS));
+    return work();
+  });
 }
 
 let asking = null; // one form, whoever needs it

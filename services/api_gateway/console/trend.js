@@ -6,7 +6,7 @@ import { language, t } from "./texts.js";
 
 const [WIDTH, HEIGHT, LEFT, EDGE] = [640, 150, 30, 12];
 
-// `points`, oldest first: {score 0..100 or null, at: ISO time, href}.
+// `points`, oldest first: {score 0..100 or null, at: ISO time, href or none}.
 export function trend(points) {
   const known = points.filter(({ score }) => score !== null);
   const figure = element("figure", "", "trend");
@@ -27,7 +27,7 @@ export function trend(points) {
   known.forEach(({ score, at, href }, n) => {
     const told = `${Math.round(score)} · ${new Date(at).toLocaleString(language())}`;
     const dot = drawn("circle", { cx: x(n), cy: y(score), r: 5, class: shade(score) }, drawn("title", {}, told));
-    svg.append(drawn("a", { href, "aria-label": told }, dot));
+    svg.append(href ? drawn("a", { href, "aria-label": told }, dot) : dot);
   });
   figure.append(svg);
   return figure;
