@@ -15,7 +15,6 @@ import httpx
 from services.audio_analyzer import analyses
 from services.audio_analyzer.analyses import Recording
 from services.audio_analyzer.remote import webhook_secret
-from shared.admission.callers import user_named
 from shared.db.models import Task
 from shared.db.speech_models import Actor, AnalysisResult, Script, Token
 from shared.events.speech import Subject
@@ -81,24 +80,15 @@ class Questions:
         options = AnalysisOptions(
             subject=subject, subject_id=line_id, recording_key=key, recording_sha256="1" * 64
         )
-        with self.platform.sessions.begin() as session:
-            user = user_named(session, "ann")
-            wishes.submit(
-                session,
-                self.platform.bus,
-                REMOTE_AUDIO_ANALYSIS,
-                options,
-                user_id=user.id,
-                task_id=job_id,
-            )
-            analyses.begin(
-                session,
-                job_id=job_id,
-                user_id=user.id,
-                subject=subject,
-                line_id=line_id,
-                recording=Recording(key, "1" * 64),
-            )
+        wishes.submit_alone(
+            self.platform.sessions,
+            self.platform.bus,
+            REMOTE_AUDIO_ANALYSIS,
+            options,
+            user_id=self.door.user_id("ann"),
+            task_id=job_id,
+            beside=analyses.beside_task(subject, line_id, Recording(key, "1" * 64)),
+        )
         return job_id
 
     def waiting(self, subject: Subject = "token") -> str:
