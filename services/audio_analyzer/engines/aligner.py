@@ -13,7 +13,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ SAID, SKIPPED = 0.9, 1e-8
 """Weights of saying a word and of leaving it out."""
 SKIPS_MOST = 12
 """Words in a row that the grammar lets go at once; longer gaps are made of several."""
+TOGETHER = 60
+"""Words whose phones are aligned at once."""
 APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\u00b4`", "'''''")
 BETWEEN = re.compile(r"[\s\u2010-\u2015\-/\u2026_]+")
 
@@ -149,12 +151,39 @@ class Aligner:
         try:
             if self._searched(pcm, words, positions, skips=False)[0] != tuple(positions):
                 return None
+            if len(positions) > TOGETHER:
+                return self._in_pieces(samples, words, positions)
             self._decoder.set_alignment()
-            self._heard(pcm)
+            self._utter(pcm)
             return self._entries(positions)
         except RuntimeError:  # the search did not reach its end; the decoder is of no use any more
             self._decoder = self._made()
             return None
+
+    def _in_pieces(
+        self, samples: NDArray[np.float32], words: Sequence[str], positions: Sequence[int]
+    ) -> tuple[AlignedWord, ...] | None:
+        """What was just searched, cut between words: phones take memory by words times frames."""
+        pad = round(PAD_S * FRAMES_S)
+        spans = [
+            (segment.start_frame - pad, segment.end_frame + 1 - pad)
+            for segment in self._decoder.seg()
+            if "~" in segment.word
+        ]
+        pieces = -(-len(positions) // TOGETHER)
+        borders = [round(n * len(positions) / pieces) for n in range(1, pieces)]
+        cuts = [0, *((spans[n - 1][1] + spans[n][0]) // 2 for n in borders)]
+        found: list[AlignedWord] = []
+        hop = RATE // FRAMES_S
+        for start, end, first, last in zip(
+            cuts, [*cuts[1:], None], [0, *borders], [*borders, len(positions)], strict=True
+        ):
+            piece = samples[start * hop : None if end is None else end * hop]
+            aligned = self.aligned(piece, words, positions[first:last])
+            if not aligned:
+                return None
+            found += [replace(word, start=word.start + start) for word in aligned]
+        return tuple(found)
 
     def _entries(self, positions: Sequence[int]) -> tuple[AlignedWord, ...]:
         found = []
@@ -192,7 +221,7 @@ class Aligner:
         decoder.add_fsg("text", decoder.create_fsg("text", 0, last, arcs))
         decoder.activate_search("text")
         try:
-            self._heard(pcm)
+            self._utter(pcm)
         except RuntimeError:
             self._decoder = self._made()
             return (), UNLIKELY
@@ -220,7 +249,7 @@ class Aligner:
                 variant += 1
         return name
 
-    def _heard(self, pcm: bytes) -> None:
+    def _utter(self, pcm: bytes) -> None:
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)
         self._decoder.end_utt()

@@ -16,7 +16,7 @@ from services.audio_analyzer.engines.result import recognised, refused
 from services.audio_analyzer.engines.scores import scored, word_score
 from services.audio_analyzer.errors import SilentReference, UnalignedReference
 
-RECOGNISED = 32.0
+RECOGNISED = 36.0
 """Evidence at which it was this text: mean score of the words, and 10 for each nat of margin.
 
 On other texts of the same and of other voices, reversed speech and babble the evidence stayed under

@@ -87,8 +87,7 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
     accuracy = sum(each) / words
     completeness = 100 * sum(score >= COMPLETE for score in each) / words
     rhythm, pause = _rhythm(pairs, tempo), _pause(pairs, tempo)
-    # Tempo: 100 within the actor's own, half at about 1.45 times.
-    fluency = 100 * (math.exp(-((math.log(tempo) / 0.45) ** 2)) * rhythm * pause) ** (1 / 3)
+    fluency = 100 * _tempo(tempo) * math.sqrt(rhythm * pause)
     correlation, span_ratio, span_score = _pitch(pairs)
     pitch = 100 * max(0.0, correlation or 0.0) * (0.5 + 0.5 * span_score)
     energy = 100 * max(
@@ -116,6 +115,11 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
         tempo_ratio=tempo,
         pause=100 * pause,
     )
+
+
+def _tempo(ratio: float) -> float:
+    """0..1: one at the actor's tempo, a half at about 1.4 times or 0.7 times."""
+    return 1 / (1 + (math.log(ratio) / 0.35) ** 2)
 
 
 def _rhythm(pairs: Sequence[WordPair], tempo: float) -> float:
