@@ -8,13 +8,14 @@ SIDE_BY_SIDE = --numprocesses $(TESTS_AT_ONCE) --dist loadgroup --no-loadscope-r
 export YOLO_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo up labelstudio stack stack-down test test-all bench faults lint pipelines doctor clean
+.PHONY: help setup demo demo-audio up labelstudio stack stack-down test test-all bench faults lint pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 	@echo
 	@echo "make demo VIDEO=clip.mp4 TRUTH=boxes.csv    your own video; TRUTH plays the annotator"
 	@echo "make demo VIDEO=clip.mp4 LABELER=auto       ... the global model's confident boxes do"
+	@echo 'make demo-audio ACTOR=take.wav TEXT="what is said" SAY=mine.webm    your own line'
 	@echo "make up PORT=9000                           another port"
 	@echo "make up FLOWER=1                            with a look into the workers"
 
@@ -25,6 +26,10 @@ setup: ## make the virtual environments under the checkout (the other verbs do i
 demo: setup ## a video becomes a detector of its own, live, with a table at the end
 	@$(PY) -m deploy.local.demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(TRUTH),--truth '$(TRUTH)') \
 	  $(if $(LABELER),--labeler '$(LABELER)') $(if $(SHORT),--short)
+
+demo-audio: setup ## a line is said after an actor by several learners; scores and advice, live
+	@$(PY) -m deploy.local.demo_speech $(if $(ACTOR),--actor '$(ACTOR)') $(if $(TEXT),--text "$(TEXT)") \
+	  $(if $(SAY),--say '$(SAY)') $(if $(LANGUAGE),--language $(LANGUAGE))
 
 up: setup ## keep the mesh running; prints the URL and the API key
 	@$(if $(PORT),ACTVERSE_GATEWAY__PORT=$(PORT)) $(PY) -m deploy.local.mesh $(if $(FLOWER),--flower)

@@ -119,12 +119,20 @@ class Client:
 
     def events(self, task_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Live events (name, data) until the task ends; reconnects where it left off."""
+        return self.follow(f"/status/{task_id}/events")
+
+    def follow(
+        self, path: str, headers: dict[str, str] | None = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events (name, data) of a stream until its `end`; reconnects where it left off."""
         last = "0"
         failures = 0
         while failures < PATIENT_TRIES:
             time.sleep(min(0.2 * failures, 2.0))  # a gateway that was killed is back in seconds
             try:
-                for name, data, event_id in self._stream(task_id, last):
+                for name, data, event_id in self._stream(
+                    path, {**(headers or {}), "Last-Event-ID": last}
+                ):
                     last, failures = event_id or last, 0
                     if name == "end":
                         return
@@ -137,11 +145,11 @@ class Client:
             failures += 1
         raise Unavailable(f"The event stream of {self.url} keeps breaking off.")
 
-    def _stream(self, task_id: str, last: str) -> Iterator[tuple[str, dict[str, Any], str | None]]:
-        path = f"/status/{task_id}/events"
-        with self._http.stream(
-            "GET", path, headers={"Last-Event-ID": last}, timeout=httpx.Timeout(10, read=60)
-        ) as answer:
+    def _stream(
+        self, path: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+        patience = httpx.Timeout(10, read=60)
+        with self._http.stream("GET", path, headers=headers, timeout=patience) as answer:
             if answer.is_error:
                 answer.read()
                 raise Refused(answer.status_code, _problem(answer))

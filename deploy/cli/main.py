@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from deploy.cli import account, data, deletion, learning, operator
+from deploy.cli import account, data, deletion, learning, operator, speech
 from deploy.cli.client import Client, address
 from deploy.cli.watch import COLOURS, print_task, terminal, watch
 from shared.errors import ActverseError, BadInput
@@ -189,6 +189,7 @@ def pipelines(
 
 learning.add_to(app)
 data.add_to(app)
+speech.add_to(app)
 deletion.add_to(app)
 account.add_to(app)
 operator.add_to(app)

@@ -17,15 +17,13 @@ from typing import Any
 
 from rich.table import Table
 
-from deploy.cli.client import Client, Refused, address
+from deploy.cli.client import Client
 from deploy.cli.learning import print_rounds
 from deploy.cli.watch import table_of, terminal
-from deploy.local import triton
 from deploy.local.annotator import Annotator, classes_of
 from deploy.local.demo_rounds import another_round, watch_with
-from deploy.local.mesh import Mesh
-from deploy.local.state import STATE_FILE
-from shared.errors import ActverseError, BadInput, Unavailable
+from deploy.local.running import mesh_and_client
+from shared.errors import ActverseError, BadInput
 from shared.settings import Settings
 
 console = terminal()
@@ -76,7 +74,7 @@ def _demonstrate(asked: argparse.Namespace) -> int:
     elif truth is None:
         raise BadInput("LABELER=folder needs TRUTH=boxes.csv here: nobody else would label.")
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(_mesh_and_client(stack))
+        client = stack.enter_context(mesh_and_client(stack, console))
         task = _run(client, video, truth, labeler, size)
         first = time.monotonic() - begun
         _tell(task, first)
@@ -109,19 +107,6 @@ def _material(asked: argparse.Namespace, seconds: int) -> tuple[Path, Path | Non
         with console.status(f"rendering {seconds} s of an open field with three animals ..."):
             render_arena(video, truth, seconds=seconds)
     return video, truth
-
-
-def _mesh_and_client(stack: contextlib.ExitStack) -> Client:
-    """A client of the mesh that runs here, or of one that ends with `stack`."""
-    settings = Settings()
-    if (settings.data_dir / STATE_FILE).exists():
-        with contextlib.suppress(Unavailable, Refused):
-            client = Client(*address())
-            client.call("GET", "/tasks/", params={"limit": 1})
-            console.print(f"using the mesh that runs at {client.url}")
-            return client
-    mesh = stack.enter_context(Mesh(settings, port=triton.free_ports(1)[0]))
-    return Client(mesh.url, mesh.key)
 
 
 def _run(
