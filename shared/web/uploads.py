@@ -137,7 +137,6 @@ def _boundary(request: Request, limit: Limit) -> bytes:
 async def _received(
     body: AsyncIterator[bytes], boundary: bytes, target: Path, limit: Limit
 ) -> Received:
-    await asyncio.to_thread(target.mkdir, parents=True)
     reader = _Reader(target, limit)
     try:
         parser = MultipartParser(boundary, reader.callbacks())
@@ -268,6 +267,7 @@ class _Reader:
         filename = safe_name(options[b"filename"].decode(errors="replace"))
         path = self._folder / filename
         self._found = Received(self._folder.name, filename, path)
+        self._folder.mkdir(parents=True)
         self._file = path.with_name(filename + ".part").open("wb")
 
     def _data(self, data: bytes, start: int, end: int) -> None:

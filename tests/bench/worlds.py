@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +78,10 @@ class Gateway:
 
 
 @contextmanager
-def gateway(folder: Path, world: World, **more: str) -> Iterator[Gateway]:
-    """The gateway, and the clock that relays its events; no workers."""
+def gateway(
+    folder: Path, world: World, *, services: Sequence[str] = ("api_gateway",), **more: str
+) -> Iterator[Gateway]:
+    """The gateway with routes of `services`, and the clock that relays its events; no workers."""
     (port,) = free_ports(1)
     told = {**world.settings, **UNLIMITED, **more, "gateway__port": str(port)}
     env = {f"ACTVERSE_{name.upper()}": value for name, value in told.items()}
@@ -91,7 +93,7 @@ def gateway(folder: Path, world: World, **more: str) -> Iterator[Gateway]:
     platform.broker.apply()
     key = first_key(platform)
     platform.engine.dispose()
-    serve = ["-m", "shared.web.serve", "api_gateway"]
+    serve = ["-m", "shared.web.serve", *services]
     with (
         running(["-m", "shared.flow.clock"], env, folder / "clock.log"),
         running(serve, env, folder / "gateway.log", port) as process,
