@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from pathlib import Path
-from typing import Any
 
-import structlog
-
-from services.audio_analyzer.engines.child import Child
+from services.audio_analyzer.engines.children import Children
 from services.audio_analyzer.engines.port import Reference, ReferenceWord, Score
 from services.audio_analyzer.engines.version import FEATURE_VERSION, NAME
 from services.audio_analyzer.errors import StaleReference, UnreadableAudio
 
-log = structlog.get_logger()
+MAIN = "services.audio_analyzer.engines.child_main"
 
 LONGEST_S = 120.0
-MEMORY_BYTES = 3 * 1024**3
+MEMORY_BYTES = 3 * 1024**3 // 2
 """Address space of a child; what it really uses is far less."""
 
 
@@ -40,20 +35,18 @@ class AlignmentScorer:
 
         `jobs`: a child is replaced after so many, because its dictionary grows with every text.
         """
-        self._made_with = {
-            "limit_s": limit_s,
-            "idle_s": idle_s,
-            "memory_bytes": memory_bytes,
-            "longest_s": longest_s,
-        }
-        self._jobs = jobs
-        self._idle: list[Child] = []
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._children = Children(
+            MAIN,
+            str(longest_s),
+            limit_s=limit_s,
+            idle_s=idle_s,
+            memory_bytes=memory_bytes,
+            most=jobs,
+        )
 
     def prepare_reference(self, audio: Path, text: str) -> Reference:
         """Align `text` with the take `audio` and keep what a comparison needs."""
-        kept = self._ask({"do": "prepare", "audio": _readable(audio), "text": text})
+        kept = self._children.ask({"do": "prepare", "audio": _readable(audio), "text": text})
         return Reference(
             feature_version=FEATURE_VERSION,
             text=text,
@@ -68,43 +61,12 @@ class AlignmentScorer:
         if reference.feature_version != FEATURE_VERSION:
             raise StaleReference(reference.feature_version, FEATURE_VERSION)
         asked = {"do": "score", "document": reference.document, "recording": _readable(recording)}
-        result = self._ask(asked)
+        result = self._children.ask(asked)
         return Score(recognition=result["RecognitionStatus"], result=result)
 
     def close(self) -> None:
         """End the processes that wait for work."""
-        with self._lock:
-            ending, self._idle = self._idle, []
-        for child in ending:
-            child.end()
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        child = self._child()
-        try:
-            return child.ask(request)
-        finally:
-            self._back(child)
-
-    def _child(self) -> Child:
-        with self._lock:
-            if self._pid != os.getpid():  # forked: the children answer our parent
-                self._pid, self._idle = os.getpid(), []
-            while self._idle:
-                child = self._idle.pop()
-                if child.alive:
-                    return child
-                child.end()
-        child = Child(**self._made_with)  # type: ignore[arg-type]
-        log.info("audio_analyzer.scorer.started", pid=child.pid)
-        return child
-
-    def _back(self, child: Child) -> None:
-        if not child.alive or child.asked >= self._jobs:
-            log.info("audio_analyzer.scorer.ended", pid=child.pid, asked=child.asked)
-            child.end()
-            return
-        with self._lock:
-            self._idle.append(child)
+        self._children.close()
 
 
 def _readable(path: Path) -> str:

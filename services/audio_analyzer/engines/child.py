@@ -22,23 +22,32 @@ from services.audio_analyzer.errors import ScorerCrashed
 from shared.errors import ActverseError
 
 ROOT = Path(__file__).resolve().parents[3]
-MAIN = "services.audio_analyzer.engines.child_main"
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 GRACE_S = 10.0
 """After its own limit the child should have ended itself; so much later it is killed."""
+IDLE_USED = 0.9
+"""Of the time after which an unasked child ends: later it might do so while it is being asked."""
 
 
 class Child:
     """One process; for one request after the other."""
 
-    def __init__(self, *, limit_s: int, idle_s: float, memory_bytes: int, longest_s: float) -> None:
+    def __init__(
+        self, main: str, *arguments: str, limit_s: int, idle_s: float, memory_bytes: int
+    ) -> None:
+        """Start the module `main`, which does what `answering` says.
+
+        `limit_s`: a request may take so long; `idle_s`: unasked it ends after so long; `memory_bytes`:
+        of address space.
+        """
         self.asked = 0
         """Requests so far."""
-        self._limit_s = limit_s
-        given = (str(limit_s), str(idle_s), str(memory_bytes), str(longest_s))
+        self._limit_s, self._idle_s = limit_s, idle_s
+        self._used_at = time.monotonic()
+        given = (str(limit_s), str(idle_s), str(memory_bytes), *arguments)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MAIN, *given],
+            [sys.executable, "-m", main, *given],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -57,8 +66,9 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
+        """Whether it can be asked; one that is about to end for want of work cannot."""
+        rested_s = time.monotonic() - self._used_at
+        return rested_s < IDLE_USED * self._idle_s and self._process.poll() is None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer; raises what the child raised, `ScorerCrashed` if it is no more.
@@ -71,6 +81,7 @@ class Child:
         except BaseException:  # also where we are interrupted: its answer would come to the next
             self.end()
             raise
+        self._used_at = time.monotonic()
         if "done" in answer:
             return answer["done"]
         raise _raised(answer["error"], answer["given"])
