@@ -22,6 +22,9 @@ BROKEN_BY = {
     "ScorerCrashed": "analysis.crashed",
     "DeliveredTooOften": "analysis.crashed",
     "TakeNotPrepared": "analysis.unprepared",
+    "NoAnswer": "analysis.unanswered",
+    "ServerAway": "analysis.server_away",
+    "Resting": "analysis.server_away",
 }
 """What is told of failures that the mesh itself has noted, by their code."""
 

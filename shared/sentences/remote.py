@@ -55,6 +55,14 @@ REMOTE = {
         "ko": "이 음성은 더 이상 저장되어 있지 않습니다.",
     },
     # --- an analysis server elsewhere ---
+    "analysis.unanswered": {
+        "en": "The analysis server took the recording and never answered. Send it again.",
+        "ko": "분석 서버가 녹음을 받은 뒤 응답하지 않았습니다. 녹음을 다시 보내 주세요.",
+    },
+    "analysis.server_away": {
+        "en": "The analysis server does not answer. Send the recording again in a few minutes.",
+        "ko": "분석 서버가 응답하지 않습니다. 몇 분 뒤에 녹음을 다시 보내 주세요.",
+    },
     "error.no_public_url": {
         "en": "An analysis server cannot reach this mesh, because nobody said where it is. Set "
         "ACTVERSE_GATEWAY__PUBLIC_URL to the address under which the gateway is reached.",

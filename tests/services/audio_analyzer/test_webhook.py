@@ -139,7 +139,9 @@ def test_a_server_that_never_answers_is_not_waited_for_for_ever(questions: Quest
     sweeper.fail_overdue(questions.platform)
     seen = questions.seen(job_id)
     assert seen["status"] == "failed"
-    assert "waited for 30 minutes and nobody answered" in seen["message"]
+    assert seen["message"].startswith("The analysis server took the recording and never answered")
+    assert "응답하지 않았습니다" in questions.seen(job_id, "ko")["message"]
+    assert "waited for 30 minutes" in questions.rows(job_id)[0].error["message"]
     assert questions.tell(job_id, success()).status_code == 204
     assert questions.rows(job_id)[0].state == State.FAILED
 
