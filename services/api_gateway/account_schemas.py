@@ -87,7 +87,9 @@ class NewUser(Registration):
 class LoginForm(BaseModel):
     """The password grant of OAuth 2; other fields of it are not needed here."""
 
-    username: str = Field(min_length=1, max_length=254, examples=["ann"])
+    username: str = Field(
+        min_length=1, max_length=254, pattern=r"^[^\x00-\x1f]*$", examples=["ann"]
+    )
     password: KnownSecret = Field(repr=False)
     grant_type: Literal["password", ""] | None = Field(default=None, examples=["password"])
 

@@ -114,7 +114,7 @@ class Accounts:
         """
         user, kept = await run_sync(self._own, caller.user_id)
         new = checked(new, user.name, user.email or "")
-        held = f"password of {caller.user_id}"
+        held = f" {caller.user_id}"  # nothing that can be typed to log in begins with a space
         if kept is not None:
             await run_sync(attempts.count, self.platform, held)
             match = await self._passwords.match(current or "", kept)

@@ -174,7 +174,8 @@ def test_registration_may_be_opened_and_closed_by_hand(tmp_path: Path) -> None:
     ("form", "status"),
     [
         ({"username": "nobody", "password": PASSWORD}, 401),
-        ({"username": "nobody\x00", "password": "\x00"}, 401),
+        ({"username": "nobody", "password": "\x00\x00"}, 401),
+        ({"username": "nobody\x00", "password": PASSWORD}, 422),
         ({"username": "nobody", "password": PASSWORD, "grant_type": "password"}, 401),
         ({"username": "nobody", "password": PASSWORD, "grant_type": "implicit"}, 422),
         ({"username": "nobody"}, 422),

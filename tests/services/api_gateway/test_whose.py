@@ -116,7 +116,7 @@ def owned(door: Door, mine: Person) -> dict[str, str]:
 
 def routes(door: Door) -> Iterator[tuple[str, list[str]]]:
     """The paths that can be read, and the names of their parameters."""
-    document: dict[str, Any] = httpx.get(f"{door.url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{door.url}/openapi.json", timeout=60).json()
     for path, operations in document["paths"].items():
         if "get" in operations and path not in OPEN and not path.startswith((OPEN_PAGES, *SIGNED)):
             yield path, re.findall(r"{(\w+)}", path)
