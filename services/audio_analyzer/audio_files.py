@@ -1,4 +1,4 @@
-"""Sound in the storage: under which ending it lies, and how it is sent to a player."""
+"""Sound in the storage, as it is sent to a player."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.audio_analyzer.media_types import MEDIA_TYPES, UNKNOWN
 from shared.platform import Platform
 from shared.web.conditional import HEADERS, named
 from shared.web.files import SentFile
 from shared.web.openapi import responses
 
-MEDIA_TYPES = {
-    ".aac": "audio/aac",
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".mp3": "audio/mpeg",
-    ".mp4": "audio/mp4",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-    ".webm": "audio/webm",
-}
-"""What a browser is told. Nothing that it would open as a page: the name is the sender's."""
-UNKNOWN = "application/octet-stream"
 SENT: dict[int | str, dict[str, Any]] = {
     **responses(400, 404, 416),
     200: {"description": "The sound", "content": {"audio/*": {}, UNKNOWN: {}}},
@@ -35,12 +22,6 @@ SENT: dict[int | str, dict[str, Any]] = {
     307: {"description": "Where the storage itself serves it"},
 }
 """The answers of a route that sends sound."""
-
-
-def ending_of(filename: str) -> str:
-    """The ending under which a file is kept: its own if it is one of sound, else `.bin`."""
-    ending = PurePath(filename).suffix.lower()
-    return ending if ending in MEDIA_TYPES else ".bin"
 
 
 def sound(platform: Platform, request: Request, key: str, sha256: str) -> Response:

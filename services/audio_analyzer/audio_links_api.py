@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from fastapi import APIRouter, Response
 
-from services.audio_analyzer.audio_files import MEDIA_TYPES, UNKNOWN
+from services.audio_analyzer.media_types import MEDIA_TYPES, UNKNOWN
 from services.audio_analyzer.remote import link_secret
 from shared.errors import NotFound
 from shared.messages import Sentence
@@ -25,7 +25,7 @@ HEADERS = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosn
     response_class=SentFile,
     responses={
         **responses(400, 403, 404, 409, 416),
-        200: {"description": "The audio", "content": {"audio/wav": {}}},
+        200: {"description": "The audio", "content": {"audio/*": {}, UNKNOWN: {}}},
         206: {"description": "The asked range of the audio"},
     },
 )

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import httpx
@@ -18,8 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from services.audio_analyzer import problems, transfer
-from services.audio_analyzer.audio_files import MEDIA_TYPES
 from services.audio_analyzer.engines.port import Reference, SpeechScorer
+from services.audio_analyzer.media_types import ending_of
 from services.audio_analyzer.remote_errors import KeyReused, NotCompared
 from services.audio_analyzer.remote_schemas import ServiceAccepted, ServiceJob, Wanted
 from shared.admission.callers import Caller
@@ -154,8 +153,7 @@ def fetch(job: ServiceJob, run: Run) -> ServiceJob:
 def _fetched(job: ServiceJob, platform: Platform) -> ServiceJob:
     keys, digests = [], []
     for name, url in (("recording", job.audio_url), ("reference", job.reference_url)):
-        ending = PurePosixPath(httpx.URL(url).path).suffix.lower()
-        key = f"{FOLDER}/{job.task_id}/{name}{ending if ending in MEDIA_TYPES else '.bin'}"
+        key = f"{FOLDER}/{job.task_id}/{name}{ending_of(httpx.URL(url).path)}"
         transfer.fetch(url, platform.storage.local(key), platform.settings)
         digests.append(platform.storage.keep(key).sha256)
         keys.append(key)

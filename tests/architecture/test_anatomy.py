@@ -39,7 +39,8 @@ MORE = {
     "audio_analyzer": {
         # the catalogue: who says what, and the take of it
         *("actors", "actors_api", "catalogue_errors", "catalogue_schemas", "lines", "preparation"),
-        *("references", "scripts_api", "takes", "tokens_api", "views", "audio_files", "problems"),
+        *("references", "scripts_api", "takes", "tokens_api", "views", "problems"),
+        *("audio_files", "media_types"),  # sound on its way to a player
         # what one learner has said
         *("mypage", "mypage_api", "mypage_repository", "mypage_schemas"),
         # recordings of learners, compared
