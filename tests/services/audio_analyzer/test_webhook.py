@@ -22,6 +22,11 @@ from tests.services.audio_analyzer.questions import TEXT, Questions, questions_a
 FAILED = {"status": "failed", "message": "The recording is silent."}
 
 
+def with_extra(written: bytes) -> bytes:
+    """A result with one more member, as it is written."""
+    return json.dumps(success(Extra=0)).encode().replace(b'"Extra": 0', b'"Extra": ' + written)
+
+
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Questions]:
     with questions_at(tmp_path_factory.mktemp("data")) as made:
@@ -199,6 +204,9 @@ def test_a_job_that_is_none_of_this_kind_is_not_found(questions: Questions) -> N
         (b"[" * 100_000, 400),
         (json.dumps(success(Offset=float("nan"))).encode(), 400),
         (b"\xff\xfe", 400),
+        (with_extra(b"1e999"), 400),
+        (with_extra(rb'"\ud800"'), 400),  # half a character
+        (with_extra(b"[" * 400 + b"]" * 400), 400),
         (b"[]", 422),
         ({}, 422),
         ({"status": "done"}, 422),
@@ -216,7 +224,7 @@ def test_a_job_that_is_none_of_this_kind_is_not_found(questions: Questions) -> N
         (success(Feedback=[{"code": "c", "fields": {"a": [1]}}]), 422),
         (success(padding="x" * 1_100_000), 413),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_what_is_no_answer_is_refused_in_words(
     questions: Questions, body: Any, status: int
