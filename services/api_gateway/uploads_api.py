@@ -24,7 +24,7 @@ from shared.telemetry.table import UPLOAD_BYTES
 from shared.web import uploads
 from shared.web.access import InCaller, InPlatform
 from shared.web.openapi import file_body, responses
-from shared.web.uploads import NotMedia, UploadTooLarge
+from shared.web.received import NotMedia, UploadTooLarge
 
 PENDING, READY = "PENDING", "READY"
 router = APIRouter(prefix="/uploads", tags=["uploads"])

@@ -7,7 +7,7 @@ from typing import ClassVar
 from shared.errors import Conflict, NotFound, Retryable
 from shared.events.speech import Subject
 from shared.messages import Sentence
-from shared.web.uploads import UploadTooLarge
+from shared.web.received import UploadTooLarge
 
 
 class NoAnalysis(NotFound):

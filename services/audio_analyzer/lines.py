@@ -31,7 +31,7 @@ from shared.platform import Platform
 from shared.web.conditional import require_match
 from shared.web.language import language_of
 from shared.web.paging import Cursor
-from shared.web.uploads import Received
+from shared.web.received import Received
 
 Wish = TokenWish | ScriptWish
 View = TokenView | ScriptWithWords

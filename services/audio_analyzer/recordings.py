@@ -24,7 +24,7 @@ from shared.flow import wishes
 from shared.pipelines.speech import AnalysisOptions
 from shared.platform import Platform
 from shared.web import uploads
-from shared.web.uploads import Received
+from shared.web.received import Received
 
 FOLDER = "inputs"  # each task has one of its own in it
 SERVICE = "audio_analyzer"

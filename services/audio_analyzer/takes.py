@@ -11,7 +11,8 @@ from services.audio_analyzer.lines import Lines, View
 from services.audio_analyzer.preparation import folder_of
 from shared.admission.pressure import Pressure
 from shared.web import uploads
-from shared.web.uploads import Limit, receive
+from shared.web.received import Limit
+from shared.web.uploads import receive
 
 SERVICE = "audio_analyzer"
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from fastapi import Request
@@ -20,8 +20,9 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from shared.errors import ActverseError, BadInput, MediaRejected, TooLarge
+from shared.errors import ActverseError, BadInput
 from shared.messages import Sentence
+from shared.web.received import Limit, NotMedia, Received
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks  # a type only
@@ -48,52 +49,12 @@ LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 3.0
 
 
-class UploadTooLarge(TooLarge):
-    """An upload is over the limit."""
-
-    sentence: ClassVar[str] = "error.upload_too_large"
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(Sentence(self.sentence, limit_mb=limit_bytes / 1024**2))
-
-
-class NotMedia(MediaRejected):
-    """An upload declares itself to be something that cannot be a video or a sound."""
-
-    def __init__(self, found: str) -> None:
-        super().__init__(Sentence("error.not_media", found=found))
-
-
-@dataclass
-class Received:
-    """A file that arrived whole."""
-
-    id: str
-    filename: str
-    path: Path
-    bytes: int = 0
-    sha256: str = ""
-
-
 @dataclass
 class _Part:
     headers: dict[str, str] = field(default_factory=dict)
     name: bytes = b""
     value: bytes = b""
     header_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """How large a file may be, and what is said of a larger one."""
-
-    bytes: int
-    refusal: type[UploadTooLarge] = UploadTooLarge
-
-    def check(self, size: int, spare: int = 0) -> None:
-        """Raise the refusal for more than the limit and `spare` bytes."""
-        if size > self.bytes + spare:
-            raise self.refusal(self.bytes)
 
 
 async def receive(
