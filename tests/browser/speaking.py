@@ -39,6 +39,7 @@ class Booth:
     """A gateway, a worker that compares, and one line that is ready."""
 
     door: Door
+    actor: str
     token: str
 
     @property
@@ -48,6 +49,15 @@ class Booth:
     @property
     def line(self) -> str:
         return f"{self.page}#/tokens/{self.token}"
+
+    def add(self, kind: str, line: str, take: bytes, **more: str) -> str:
+        """The id of another line, whose take is being prepared."""
+        with self.door.client() as admin:
+            wish = {"actor_id": self.actor, "text": sounds.line(line), **more}
+            made: str = admin.post(f"/{kind}", json=wish).json()["id"]
+            file = {"file": ("take.ogg", take)}
+            admin.put(f"/{kind}/{made}/audio", files=file).raise_for_status()
+            return made
 
     def result(self, user: str, job: str) -> dict[str, Any]:
         """A comparison as the API has it."""
@@ -60,18 +70,17 @@ class Booth:
     def opened(cls, folder: Path) -> Iterator[Self]:
         with Door.opened(folder) as door, _worker(folder), door.client() as admin:
             actor = admin.post("/actors", json={"name": "Bea Marlow"}).json()["id"]
-            wish = {"actor_id": actor, "film": "The Lighthouse", "text": sounds.line(LINE)}
-            token = admin.post("/tokens", json=wish).json()["id"]
-            wish |= {"film": "Night Train", "text": sounds.line("train")}
+            wish = {"actor_id": actor, "film": "Night Train", "text": sounds.line("train")}
             admin.post("/tokens", json=wish).raise_for_status()
-            file = {"file": ("take.ogg", sounds.sample(f"{LINE}_actor"))}
-            admin.put(f"/tokens/{token}/audio", files=file).raise_for_status()
+            booth = cls(door, actor, "")
+            take = sounds.sample(f"{LINE}_actor")
+            token = booth.token = booth.add("tokens", LINE, take, film="The Lighthouse")
             until = time.monotonic() + WITHIN_S
             while (found := admin.get(f"/tokens/{token}").json())["state"] == "PREPARING":
                 assert time.monotonic() < until, (folder / "log").read_text()[-3000:]
                 time.sleep(0.1)
             assert found["state"] == "READY", found
-            yield cls(door, token)
+            yield booth
 
 
 @contextlib.contextmanager

@@ -58,6 +58,12 @@ function row(task) {
     link.href = `/ui/label/${encodeURIComponent(task.task_id)}`;
     doors.append(link);
   }
+  if (task.pipeline.startsWith("audio_analysis") && task.options?.subject_id) {
+    const link = element("a", t("tasks.result"), "button");
+    const { subject, subject_id: line } = task.options;
+    link.href = `/ui/say#/${subject}s/${encodeURIComponent(line)}/${encodeURIComponent(task.task_id)}`;
+    doors.append(link);
+  }
   const outputs = task.outputs?.length ?? 0;
   if (outputs) doors.append(element("span", t("tasks.outputs", { n: outputs }), "quiet"));
   if (["SUCCEEDED", "FAILED", "CANCELLED"].includes(task.state)) {

@@ -30,6 +30,7 @@ const TEXTS = {
   "tasks.title": ["Your tasks", "내 작업"],
   "tasks.none": ["No task yet. Submit a video with POST /tasks/.", "아직 작업이 없습니다. POST /tasks/로 영상을 제출하세요."],
   "tasks.label": ["Label", "라벨링"],
+  "tasks.result": ["Result", "결과"],
   "tasks.outputs": ["{n} results", "결과 {n}개"],
   "tasks.away": ["The server does not answer; trying again …", "서버가 응답하지 않습니다. 다시 시도하는 중 …"],
   "state.QUEUED": ["queued", "대기"],
