@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -110,10 +111,10 @@ def _resampled(
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
             if now != shape:  # some streams change in the middle; a resampler cannot
                 yield from _flushed(resampler)
-                shape, resampler = now, AudioResampler("flt", "mono", RATE)
+                shape, resampler = now, AudioResampler("fltp", rate=RATE)
             assert resampler is not None
             for block in resampler.resample(frame):
-                yield block.to_ndarray()[0].astype(np.float32, copy=False)
+                yield _mono(block)
     yield from _flushed(resampler)
     if garbled > GARBLED * packets:
         raise UnreadableAudio(path.name)
@@ -121,4 +122,9 @@ def _resampled(
 
 def _flushed(resampler: AudioResampler | None) -> Iterator[NDArray[np.float32]]:
     for block in resampler.resample(None) if resampler else ():
-        yield block.to_ndarray()[0].astype(np.float32, copy=False)
+        yield _mono(block)
+
+
+def _mono(block: AudioFrame) -> NDArray[np.float32]:
+    """The mean of the channels; the resampler's own mixture is louder, and clips."""
+    return block.to_ndarray().mean(axis=0, dtype=np.float32)

@@ -1,0 +1,135 @@
+"""What is said in tests of the scorer: the bundled voices, and what may be done to a take."""
+
+from __future__ import annotations
+
+import json
+import wave
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import parselmouth
+from numpy.typing import NDArray
+from parselmouth.praat import call
+
+from services.audio_analyzer.engines.decoding import RATE, decoded
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLES = ROOT / "deploy" / "local" / "speech_samples"
+JFK = ROOT.parent / "shared" / "data" / "speech" / "jfk.flac"
+JFK_TEXT = "Ask not what your country can do for you, ask what you can do for your country."
+JFK_FROM_S, JFK_TO_S = 3.1, 10.7
+TOLD = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text with its actor, somebody else who says it, and the actor saying something else."""
+
+    name: str
+    text: str
+    actor: Samples
+    learner: Samples
+    other: Samples
+    skips: Samples | None = None
+    skipped: tuple[int, ...] = ()
+
+
+@cache
+def bundled(name: str) -> Line:
+    of = {each["kind"]: each for each in TOLD["samples"] if each["line"] == name}
+    take = {kind: decoded(SAMPLES / each["file"]) for kind, each in of.items()}
+    return Line(
+        name,
+        TOLD["lines"][name],
+        take["actor"],
+        take["learner"],
+        take["other"],
+        take["skips"],
+        tuple(of["skips"]["skipped"]),
+    )
+
+
+def jfk() -> Line:
+    """A real voice, where the media lie beside the checkout; nobody else has said his line."""
+    take = decoded(JFK)[round(JFK_FROM_S * RATE) : round(JFK_TO_S * RATE)]
+    none = np.zeros(0, np.float32)
+    return Line("jfk", JFK_TEXT, take, none, bundled("train").other)
+
+
+def saved(samples: Samples, path: Path) -> Path:
+    """A wav file of 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+# --- what may be done to a take -------------------------------------------------------------------
+
+
+def stretched(samples: Samples, factor: float) -> Samples:
+    """So many times as long, at the same pitch (overlap-add)."""
+    return _samples(call(_sound(samples), "Lengthen (overlap-add)", 75, 600, factor))
+
+
+def shifted(samples: Samples, semitones: float) -> Samples:
+    """The pitch moved, the length kept."""
+    manipulation = call(_sound(samples), "To Manipulation", 0.01, 75, 600)
+    tier = call(manipulation, "Extract pitch tier")
+    call(tier, "Multiply frequencies", 0, 1000, 2 ** (semitones / 12))
+    call([tier, manipulation], "Replace pitch tier")
+    return _samples(call(manipulation, "Get resynthesis (overlap-add)"))
+
+
+def monotonous(samples: Samples) -> Samples:
+    """The same at one pitch: nothing else is changed."""
+    manipulation = call(_sound(samples), "To Manipulation", 0.01, 75, 600)
+    tier = call(manipulation, "Extract pitch tier")
+    mean = call(tier, "Get mean (points)", 0, 0)
+    call(tier, "Remove points between", 0, 1000)
+    call(tier, "Add point", 0.1, mean)
+    call([tier, manipulation], "Replace pitch tier")
+    return _samples(call(manipulation, "Get resynthesis (overlap-add)"))
+
+
+def noisy(samples: Samples, snr_db: float) -> Samples:
+    level = float(samples.std()) * 10 ** (-snr_db / 20)
+    return (samples + _random().normal(0, level, samples.size)).astype(np.float32)
+
+
+def noise(seconds: float = 4.0) -> Samples:
+    return _random().normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
+
+
+def hum(seconds: float = 4.0) -> Samples:
+    """Of the mains, with its overtones."""
+    t = np.arange(round(seconds * RATE)) / RATE
+    tones = (np.sin(2 * np.pi * 50 * n * t) / n for n in range(1, 9))
+    return (0.2 * np.sum(list(tones), axis=0)).astype(np.float32)
+
+
+def silence(seconds: float = 3.0) -> Samples:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def babble() -> Samples:
+    """Four voices that say different things at once."""
+    voices = [bundled(n) for n in ("sea", "train", "king")]
+    parts = [v.actor[: 3 * RATE] for v in voices] + [voices[0].other[: 3 * RATE]]
+    return (np.sum(parts, axis=0) / 4).astype(np.float32)
+
+
+def _sound(samples: Samples) -> parselmouth.Sound:
+    return parselmouth.Sound(samples.astype(np.float64), float(RATE))
+
+
+def _samples(sound: parselmouth.Sound) -> Samples:
+    return sound.values[0].astype(np.float32)
+
+
+def _random() -> np.random.Generator:
+    return np.random.default_rng(7)
