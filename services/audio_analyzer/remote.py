@@ -15,6 +15,7 @@ import structlog
 
 from services.audio_analyzer import analyses, repository
 from services.audio_analyzer.remote_errors import (
+    NoAnalysisServer,
     NoLinkSecret,
     NoPublicUrl,
     ServerAway,
@@ -62,9 +63,11 @@ def ask(platform: Platform, job: RemoteJob, attempt: int) -> RemoteJob:
     Asked twice for the same attempt it does so once (Idempotency-Key). Raises `ServerAway` and
     `Resting`, after which it is asked again, else what it says.
     """
-    body = _request(platform, job)
     speech = platform.settings.speech
     server = speech.analysis_server.rstrip("/")
+    if not server:
+        raise NoAnalysisServer
+    body = _request(platform, job)
     headers = {"Idempotency-Key": f"{job.task_id}.{attempt}"}
     if key := revealed(speech.analysis_key):
         headers["Authorization"] = f"Bearer {key}"

@@ -18,6 +18,13 @@ class NoPublicUrl(Conflict):
         super().__init__(Sentence("error.no_public_url"))
 
 
+class NoAnalysisServer(Conflict):
+    """The settings named one when the recording came, and do not any more."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("error.no_analysis_server"))
+
+
 class NoLinkSecret(Conflict):
     """Gateway and workers have no secret in common."""
 

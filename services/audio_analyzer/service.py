@@ -37,7 +37,7 @@ from shared.platform import Platform
 SERVICE = "audio_analyzer"
 FETCHING = Backoff(times=4, most_s=20)
 COMPARING = Backoff(times=3, most_s=20)
-CALLING = Backoff(times=9, most_s=60)  # five minutes: a gateway that is being replaced comes back
+CALLING = Backoff(times=9, most_s=60)  # four minutes: a gateway that is being replaced comes back
 FOLDER, RESULT = "interim", "result.json"
 REMEMBERED = 64  # takes whose features a process keeps
 log = structlog.get_logger()

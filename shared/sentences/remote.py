@@ -69,6 +69,12 @@ REMOTE = {
         "ko": "분석 서버가 이 서버에 접속할 주소가 설정되지 않았습니다. ACTVERSE_GATEWAY__PUBLIC_URL에 "
         "게이트웨이의 공개 주소를 지정하세요.",
     },
+    "error.no_analysis_server": {
+        "en": "This recording was to be compared by an analysis server, and none is configured any "
+        "more. Send the recording again, or set ACTVERSE_SPEECH__ANALYSIS_SERVER.",
+        "ko": "이 녹음을 비교할 분석 서버가 더 이상 설정되어 있지 않습니다. 녹음을 다시 보내거나 "
+        "ACTVERSE_SPEECH__ANALYSIS_SERVER를 지정하세요.",
+    },
     "error.no_link_secret": {
         "en": "Gateways and workers share no folder here, so they cannot keep a secret together. "
         "Set ACTVERSE_SPEECH__LINK_SECRET to the same long random text for all of them.",

@@ -12,6 +12,7 @@ import pytest
 
 from services.audio_analyzer import remote
 from services.audio_analyzer.remote_errors import (
+    NoAnalysisServer,
     NoLinkSecret,
     NoPublicUrl,
     ServerAway,
@@ -198,6 +199,16 @@ def test_without_a_public_address_nobody_could_answer(asking: Asking) -> None:
     finally:
         gateway.public_url = before
     assert asking.server.calls == []
+
+
+def test_a_server_that_was_taken_out_of_the_settings_is_not_asked(made: Questions) -> None:
+    job_id = made.asked()
+    made.platform.settings.speech.analysis_server = ""
+    _, row = made.rows(job_id)
+    known = {"subject": "token", "subject_id": row.token_id, "recording_sha256": "1" * 64}
+    job = RemoteJob(task_id=job_id, user_id="u", recording_key=row.recording_key, **known)
+    with pytest.raises(NoAnalysisServer, match="Send the recording again"):
+        remote.ask(made.platform, job, 1)
 
 
 def test_machines_without_a_common_folder_need_a_configured_secret() -> None:
