@@ -67,4 +67,39 @@ BETWEEN_MESHES = [
     ),
     ("get", "/audio/{signature}/{key}", set(), {200, 206, 403, 404, 416}, set()),
 ]
-TABLE = [*CATALOGUE, *MYPAGE, *BETWEEN_MESHES]
+RESULT = {"status", "progress", "result", "message"}
+COMPARISONS = [
+    row
+    for line in ("token", "script")
+    for row in (
+        (
+            "post",
+            f"/{line}s/{{{line}_id}}/upload-audio",
+            {"file"},
+            {202, 400, 404, 409, 413, 415, 422, 429},
+            {"message", "job_id", "status"},
+        ),
+        (
+            "get",
+            f"/{line}s/analysis-result/{{job_id}}",
+            set(),
+            {200, 401, 404},
+            RESULT | {f"{line}_id"},
+        ),
+        (
+            "get",
+            f"/{line}s/analysis-result/{{job_id}}/recording",
+            set(),
+            {200, 206, 304, 307, 404, 416},
+            set(),
+        ),
+        (
+            "get",
+            f"/{line}s/analysis-progress/{{job_id}}",
+            {"last-event-id"},
+            {200, 401, 404},
+            set(),
+        ),
+    )
+]
+TABLE = [*COMPARISONS, *CATALOGUE, *MYPAGE, *BETWEEN_MESHES]
