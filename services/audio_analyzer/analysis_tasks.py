@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from services.audio_analyzer import analyses, problems
 from services.audio_analyzer.analysis_errors import TakeNotPrepared
 from services.audio_analyzer.analysis_schemas import AnalysisJob
-from services.audio_analyzer.engines.port import Score
+from services.audio_analyzer.engines.port import Score, SpeechScorer
 from services.audio_analyzer.references import read_reference
 from services.audio_analyzer.scoring import scorer_of
-from shared.errors import ActverseError, NotFound, Retryable
+from shared.errors import ActverseError, Retryable
 from shared.flow.work import Backoff, Run, task
 from shared.storage.disk import replacing
 
 PREPARATION = Backoff(times=12, first_s=1, most_s=30)  # a take may be prepared anew meanwhile
-CRASHES = Backoff(
-    times=2, first_s=1, most_s=10
-)  # a recording that kills the scorer thrice will again
+CRASHES = Backoff(times=2, first_s=1, most_s=10)
+"""A recording that has killed the scorer three times would kill it again."""
 RESULT = "comparison.json"
 log = structlog.get_logger()
 
@@ -49,16 +49,21 @@ def load_reference(job: AnalysisJob, run: Run) -> AnalysisJob:
     scorer = scorer_of(run.platform)
     with remembering_why(job, run), run.platform.sessions.begin() as session:
         analyses.reopen(session, job.task_id)
-        line = analyses.comparable_line(session, job.subject, job.subject_id)
-        if line.feature_version != scorer.feature_version or line.features_key is None:
-            raise TakeNotPrepared(job.subject, job.subject_id)
-        key = analyses.cache_key(line, job.recording_sha256, scorer.name, scorer.feature_version)
-        job = job.having(features_key=line.features_key, cache_key=key)
-        known = analyses.known_result(session, key)
+        job = _found(session, job, scorer)
+        known = analyses.known_result(session, job.cache_key)
         if known is None:
             return job
-        analyses.complete(session, job.task_id, key, known)
+        analyses.complete(session, job.task_id, job.cache_key, known)
         return job.having(**told(known), cached=True)
+
+
+def _found(session: Session, job: AnalysisJob, scorer: SpeechScorer) -> AnalysisJob:
+    """The job with the features of the take as it is now."""
+    line = analyses.comparable_line(session, job.subject, job.subject_id)
+    if line.feature_version != scorer.feature_version or line.features_key is None:
+        raise TakeNotPrepared(job.subject, job.subject_id)
+    key = analyses.cache_key(line, job.recording_sha256, scorer.name, scorer.feature_version)
+    return job.having(features_key=line.features_key, cache_key=key)
 
 
 @task(retry=CRASHES)
@@ -66,14 +71,13 @@ def score_recording(job: AnalysisJob, run: Run) -> AnalysisJob:
     """Compare word by word, unless the same comparison is known; `result_key` is where it lies."""
     if job.cached:
         return job
-    storage = run.platform.storage
+    storage, scorer = run.platform.storage, scorer_of(run.platform)
     with remembering_why(job, run):
         recording = storage.fetch(job.recording_key, job.recording_sha256)
-        try:
-            reference = read_reference(storage.fetch(job.features_key))
-        except NotFound as error:  # the take was replaced since: its new features come with a retry
-            raise TakeNotPrepared(job.subject, job.subject_id) from error
-        score = scorer_of(run.platform).score(reference, recording)
+        if not storage.exists(job.features_key):  # the take was replaced since
+            with run.platform.reads() as session:
+                job = _found(session, job, scorer)
+        score = scorer.score(read_reference(storage.fetch(job.features_key)), recording)
     key = f"interim/{job.task_id}/{RESULT}"
     with replacing(storage.local(key)) as temporary:
         temporary.write_text(json.dumps(score.result, allow_nan=False), encoding="utf-8")
@@ -83,9 +87,9 @@ def score_recording(job: AnalysisJob, run: Run) -> AnalysisJob:
 
 @task()
 def store_analysis(job: AnalysisJob, run: Run) -> AnalysisJob:
-    """Store the comparison with its scores; a second time stores the same."""
-    if not job.cached:
-        storage = run.platform.storage
+    """Store the comparison with its scores; a second time finds it stored."""
+    storage = run.platform.storage
+    if not job.cached and storage.exists(job.result_key):
         result = json.loads(storage.fetch(job.result_key).read_text(encoding="utf-8"))
         with run.platform.sessions.begin() as session:
             analyses.complete(session, job.task_id, job.cache_key, result)
