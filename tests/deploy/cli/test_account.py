@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     with Door.opened(tmp_path_factory.mktemp("data"), accounts=QUICK) as opened:
-        with httpx.Client(base_url=opened.url) as http:
+        with httpx.Client(base_url=opened.url, timeout=30) as http:
             for name in ("ann", "bob"):
                 assert registered(http, name).status_code == 201
         yield opened
@@ -66,7 +66,9 @@ def test_who_logs_out_leaves_no_key_behind(run: Run, door: Door, tmp_path: Path)
     assert run("logout").exit_code == 0
     assert not (tmp_path / "login").exists()
     deadline = time.monotonic() + 10
-    while httpx.get(f"{door.url}/auth/me", headers={"X-API-Key": key}).status_code != 401:
+    while (
+        httpx.get(f"{door.url}/auth/me", headers={"X-API-Key": key}, timeout=30).status_code != 401
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert isinstance(run("whoami").exception, Unavailable)

@@ -61,7 +61,7 @@ def person(door: Door, name: str) -> Person:
     return Person(made.json()["id"], name, tickets["access_token"], tickets["refresh_token"], http)
 
 
-def until(true: Callable[[], object], *, within_s: float = 10.0) -> None:
+def until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
     """Asks again and again: a gateway is sure of somebody for a moment."""
     deadline = time.monotonic() + within_s
     while not true():

@@ -127,7 +127,7 @@ def test_registration_is_closed_where_strangers_could_come_by(tmp_path: Path) ->
         Door.opened(tmp_path, accounts=QUICK, gateway={"host": "0.0.0.0"}) as door,
         door.client() as admin,
         door.client("ann") as ann,
-        httpx.Client(base_url=door.url) as stranger,
+        httpx.Client(base_url=door.url, timeout=30) as stranger,
     ):
         refused = registered(stranger, "stranger")
         assert (refused.status_code, refused.json()["code"]) == (403, "RegistrationClosed")
@@ -155,7 +155,7 @@ def test_a_gateway_of_this_machine_knows_who_comes_from_elsewhere(
     given = {"accounts": QUICK, "gateway": {"public_url": public_url}}
     with (
         Door.opened(tmp_path, **given) as door,
-        httpx.Client(base_url=door.url, headers=headers) as http,
+        httpx.Client(base_url=door.url, headers=headers, timeout=30) as http,
     ):
         assert registered(http, "ann").status_code == status
 
@@ -163,7 +163,10 @@ def test_a_gateway_of_this_machine_knows_who_comes_from_elsewhere(
 def test_registration_may_be_opened_and_closed_by_hand(tmp_path: Path) -> None:
     for wish, host, status in (("open", "0.0.0.0", 201), ("closed", "127.0.0.1", 403)):
         given = {"accounts": QUICK | {"registration": wish}, "gateway": {"host": host}}
-        with Door.opened(tmp_path / wish, **given) as door, httpx.Client(base_url=door.url) as http:
+        with (
+            Door.opened(tmp_path / wish, **given) as door,
+            httpx.Client(base_url=door.url, timeout=30) as http,
+        ):
             assert registered(http, "ann").status_code == status
 
 
@@ -199,7 +202,7 @@ def test_a_hash_of_other_settings_is_made_anew(tmp_path: Path) -> None:
     with Door.opened(tmp_path, accounts=QUICK) as door:
         ann = person(door, "ann")
     with Door.opened(tmp_path, accounts=QUICK | {"hash_memory_mib": 9}) as door:
-        with httpx.Client(base_url=door.url) as http:
+        with httpx.Client(base_url=door.url, timeout=30) as http:
             assert log_in(http, "ann").status_code == 200
         with door.platform.reads() as session:
             assert "m=9216," in session.get_one(Password, ann.id).hash

@@ -115,7 +115,9 @@ def test_everything_goes_and_the_name_is_free_again(door: Door) -> None:
     assert goes.ask("DELETE", "/mypage").status_code == 202
     assert log_in(goes.http, "goes").status_code == 401
     assert renew(goes.http, goes.refresh).status_code == 401
-    assert httpx.get(f"{door.url}/tasks/", headers={"X-API-Key": key}).status_code == 401
+    assert (
+        httpx.get(f"{door.url}/tasks/", headers={"X-API-Key": key}, timeout=30).status_code == 401
+    )
     assert registered(goes.http, "goes").status_code == 409, "the name is free when all is gone"
     finish(door)
     assert rows_of(door, goes.id) == {}

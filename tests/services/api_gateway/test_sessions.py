@@ -21,7 +21,6 @@ from shared.db.account_models import RefreshToken
 from shared.db.models import now
 from shared.flow import leaving
 from shared.redaction import without_secrets
-from shared.web import rate
 from tests.services.api_gateway.people import QUICK, Person, log_in, person, renew, until
 from tests.shared.web.door import Door
 
@@ -128,7 +127,7 @@ def test_one_that_comes_twice_ends_its_session(somebody: Person) -> None:
     refused = renew(somebody.http, somebody.refresh)
     assert (refused.status_code, refused.json()["code"]) == (401, "SessionEnded")
     assert renew(somebody.http, following["refresh_token"]).status_code == 401
-    until(lambda: opens(somebody, following["access_token"]) == 401, within_s=rate.SURE_FOR_S + 3)
+    until(lambda: opens(somebody, following["access_token"]) == 401)
     assert opens(somebody, untouched["access_token"]) == 200, "another login is another session"
     assert renew(somebody.http, untouched["refresh_token"]).status_code == 200
 
@@ -186,7 +185,7 @@ def test_gateways_with_one_secret_know_each_others_logins(tmp_path: Path) -> Non
     ):
         ann = person(here, "ann")
         statuses = [
-            httpx.get(f"{door.url}/tasks/", headers=ann.bearer).status_code
+            httpx.get(f"{door.url}/tasks/", headers=ann.bearer, timeout=30).status_code
             for door in (here, there, elsewhere)
         ]
     assert statuses == [200, 200, 401]
