@@ -83,26 +83,29 @@ class Accounts:
     async def log_in(self, login: str, password: str, address: str) -> Tickets:
         """Raises `WrongLogin` and `LoginLocked`, alike for accounts that there are and are not."""
         login = normalised_login(login)
-        await run_sync(attempts.count, self.platform, login)
+        await run_sync(attempts.count, self.platform, login, address)
         user_id, kept = await run_sync(self._password_of, login)
         match = await self._passwords.match(password, kept)
         if not match.right:  # what was typed stays unsaid: it may be a password in the wrong field
             log.warning("gateway.login.refused", address=address)
             raise WrongLogin
-        return await run_sync(self._welcome, login, str(user_id), str(kept), match.renewed)
+        given = (login, address, str(user_id), str(kept), match.renewed)
+        return await run_sync(self._welcome, *given)
 
     def _password_of(self, login: str) -> tuple[str | None, str | None]:
         with self.platform.reads() as session:
             return repository.password_for(session, login)
 
-    def _welcome(self, login: str, user_id: str, kept: str, renewed: str | None) -> Tickets:
+    def _welcome(
+        self, login: str, address: str, user_id: str, kept: str, renewed: str | None
+    ) -> Tickets:
         with self.platform.sessions.begin() as session:
             user = session.get(User, user_id)
             if user is None or user.leaving_at is not None:
                 raise WrongLogin
             if not repository.is_password(session, user_id, kept):  # changed a moment ago
                 raise WrongLogin
-            attempts.succeeded(session, login)
+            attempts.succeeded(session, login, address)
             if renewed is not None:
                 repository.set_password(session, user_id, renewed)
             return sessions.begin(session, self.platform.settings, user)

@@ -22,7 +22,10 @@ class Password(Base):
 
 
 class LoginAttempts(Base):
-    """How often somebody lately tried to log in under a name, whether there is such a user or not."""
+    """How often somebody lately tried to log in under a name, whether there is such a user or not.
+
+    An address from which the name has logged in has a row of its own.
+    """
 
     __tablename__ = "login_attempts"
     login_sha256: Mapped[str] = mapped_column(primary_key=True)

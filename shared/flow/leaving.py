@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Table, delete, func, select
+from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from shared.bus.port import EventBus
@@ -32,6 +32,7 @@ from shared.storage.port import INCOMING, Extent, Storage
 
 AT_ONCE = 20  # accounts a round
 ATTEMPTS_KEPT = timedelta(days=1)
+FAMILIAR_FOR = timedelta(days=90)  # an address from which somebody has logged in
 log = structlog.get_logger()
 
 
@@ -124,7 +125,9 @@ def forget_old(platform: Platform) -> None:
     with platform.sessions.begin() as session:
         session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now()))
         old = LoginAttempts.last_at < now() - ATTEMPTS_KEPT
-        session.execute(delete(LoginAttempts).where(old))
+        failed = LoginAttempts.count > 0
+        unused = LoginAttempts.last_at < now() - FAMILIAR_FOR
+        session.execute(delete(LoginAttempts).where(or_(and_(old, failed), unused)))
 
 
 def _mark_tasks(session: Session, bus: EventBus, user_id: str) -> None:

@@ -65,6 +65,19 @@ def spoken(url: str | httpx.URL) -> str:
     return str(plain)
 
 
+def neighbourhood(address: str) -> str:
+    """What counts as one sender: an IPv4 address, or the /64 that every IPv6 host has all of."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, 64), strict=False))
+
+
 def is_public(address: Address) -> bool:
     """True for an address of the open internet."""
     if any(address.version == network.version and address in network for network in NEVER):

@@ -19,6 +19,7 @@ import structlog
 from shared.admission.callers import Caller, identify
 from shared.errors import BadInput, TooManyRequests, Unauthorised
 from shared.messages import Sentence
+from shared.net.address import neighbourhood
 from shared.platform import Platform
 from shared.settings import Settings
 
@@ -187,7 +188,7 @@ class Limits:
 
     def identified(self, platform: Platform, key: str | None, address: str) -> Caller:
         """Whose key it is, unless too much has come from there; as `access.identify` otherwise."""
-        digest = _digest(key)
+        digest, address = _digest(key), neighbourhood(address)
         known = self._known.get(digest, 0.0) > time.monotonic()
         if key and not known:
             wait_s = self._buckets.take(f"keys:{address}", 1, self._guesses)
