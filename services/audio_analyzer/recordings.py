@@ -41,8 +41,8 @@ class Reception:
         self._limiter = CapacityLimiter(THREADS)
 
     async def warm(self) -> None:
-        """Load the decoder and clear what uploads left that were cut off by a kill."""
-        await run_sync(_load_decoder)
+        """Start who looks at files, and clear what uploads left that were cut off by a kill."""
+        await run_sync(_warm_glance)
         await run_sync(uploads.forget_broken, self._folder)
 
     @property
@@ -107,5 +107,7 @@ class Reception:
         )
 
 
-def _load_decoder() -> None:
-    import services.audio_analyzer.engines.glance  # noqa: F401 - loaded once, before it is needed
+def _warm_glance() -> None:
+    from services.audio_analyzer.engines import glance
+
+    glance.warm()
