@@ -236,6 +236,29 @@ def test_what_is_no_answer_is_refused_in_words(
     assert questions.rows(job_id)[0].state == State.WAITING
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b'"nul \\u0000 inside"',
+        b'"half \\ud800 a character"',
+        b"[" * 200 + b"]" * 200,
+        b"[" * 900 + b"]" * 900,
+        b"1" * 5000,
+        b"1e999",
+    ],
+    ids=["nul", "surrogate", "deep", "very deep", "long number", "infinite"],
+)
+def test_what_a_database_cannot_keep_is_refused_or_kept_but_never_a_crash(
+    either: Questions, extra: bytes
+) -> None:
+    job_id = either.waiting()
+    body = json.dumps(success(Extra="here")).encode().replace(b'"here"', extra)
+    answer = either.tell(job_id, body)
+    assert answer.status_code in {204, 400, 422}, answer.text
+    status = "completed" if answer.status_code == 204 else "processing"
+    assert either.seen(job_id)["status"] == status
+
+
 def test_scores_lie_between_0_and_100(questions: Questions) -> None:
     job_id, said = questions.waiting(), success()
     said["result"]["NBest"][0]["PronunciationAssessment"]["PronScore"] = 101
