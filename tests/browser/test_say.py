@@ -102,20 +102,21 @@ def test_a_line_is_said_and_compared_word_by_word(booth: Booth, invite: Invite, 
     page.goto(booth.page)
     register(page, "bea")
     expect(page.locator("#lines li")).to_have_count(2)
+    _shot(page, shots("say-catalogue.png"))
     page.fill("#search", "LIGHTHOUSE")
     expect(page.locator("#lines li")).to_have_count(1)
-    _shot(page, shots("say-catalogue.png"))
     page.click("#lines a")
     page.click(".listening button")
     expect(page.locator(".listening")).to_have_attribute("data-playing", "actor")
 
     page.click("[data-act='record']")
+    page.wait_for_function("() => document.querySelector('meter').value > 0.3")
+    _shot(page, shots("say-recording.png"))
     spoken_s = BEFORE_S + len(sounds.heard(f"{LINE}_learner")) / sounds.RATE
     page.wait_for_function(
         "(s) => parseFloat(document.querySelector('.clock')?.textContent) > s", arg=spoken_s + 0.5
     )
     expect(page.locator(".listening")).not_to_have_attribute("data-playing", "actor")
-    _shot(page, shots("say-recording.png"))
     page.click("[data-act='record.stop']")
     expect(page.locator("#attempt")).to_contain_text(re.compile(r"Your take: \d+\.\d s"))
     page.click("[data-act='record.send']")
@@ -220,6 +221,7 @@ def test_what_cannot_be_compared_says_why(invite: Invite):
     expect(page.locator("#view .wrong")).to_contain_text("nothing")
 
 
+@pytest.mark.slow
 def test_a_take_of_the_actor_that_cannot_be_used_says_why(booth: Booth, invite: Invite):
     learner = invite()
     page = learner.page
@@ -229,6 +231,7 @@ def test_a_take_of_the_actor_that_cannot_be_used_says_why(booth: Booth, invite: 
     expect(page.locator("[data-act='record']")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_scripts_are_said_as_quotes_are(booth: Booth, invite: Invite):
     learner = invite("dora")
     page = learner.page
