@@ -166,14 +166,14 @@ def _connect(door: Door, length: int) -> socket.socket:
         f"POST /uploads/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n"
         f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {length}\r\n\r\n".encode()
         + head
-        + b"x" * 100_000
+        + b"x" * (uploads.GATHERED_BYTES + 100_000)  # enough to be written before the rest
     )
     return connection
 
 
 def test_a_sender_who_vanishes_leaves_nothing_behind(door) -> None:
     before = uploads_of(door)
-    connection = _connect(door, length=1_000_000)
+    connection = _connect(door, length=LIMIT)
     until = time.monotonic() + 5
     while uploads_of(door) == before:
         assert time.monotonic() < until
@@ -188,7 +188,7 @@ def test_a_sender_who_falls_silent_is_given_up(door, monkeypatch) -> None:
     monkeypatch.setattr(uploads, "CHUNK_PATIENCE_S", 0.2)
     monkeypatch.setattr(uploads, "LINGER_S", 0.2)
     before = uploads_of(door)
-    connection = _connect(door, length=1_000_000)
+    connection = _connect(door, length=LIMIT)
     connection.settimeout(10)
     answer = b""
     while b"silent" not in answer and (piece := connection.recv(65536)):
@@ -273,7 +273,7 @@ def test_a_large_upload_does_not_go_through_memory(tmp_path: Path) -> None:
 
 
 def test_others_are_served_while_uploads_come_in(door, ann) -> None:
-    connections = [_connect(door, length=1_000_000) for _ in range(12)]
+    connections = [_connect(door, length=LIMIT) for _ in range(12)]
     try:
         begun = time.monotonic()
         assert ann.get("/tasks/").status_code == 200
