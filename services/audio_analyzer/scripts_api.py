@@ -83,7 +83,7 @@ def delete_script(scripts: InScripts, admin: InAdmin, script_id: ScriptId) -> No
 @router.put(
     "/{script_id}/audio",
     status_code=202,
-    responses=responses(403, 404, 415),
+    responses=responses(403, 404, 415, 507),
     openapi_extra=file_body("take.wav"),
 )
 async def set_script_audio(

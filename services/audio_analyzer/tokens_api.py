@@ -75,7 +75,7 @@ def delete_token(tokens: InTokens, admin: InAdmin, token_id: TokenId) -> None:
 @router.put(
     "/{token_id}/audio",
     status_code=202,
-    responses=responses(403, 404, 415),
+    responses=responses(403, 404, 415, 507),
     openapi_extra=file_body("take.wav"),
 )
 async def set_token_audio(
