@@ -74,10 +74,22 @@ def duration_log(pair: WordPair, tempo: float) -> float:
 
 
 def tempo_ratio(pairs: Sequence[WordPair]) -> float:
-    """Time from the first word to the end of the last, recording over reference."""
-    first, last = pairs[0], pairs[-1]
-    recording = last.recording.end - first.recording.start
-    return recording / max(1, last.reference.end - first.reference.start)
+    """Time that the words take, pauses between them included, recording over reference.
+
+    Where words are left out, what lies between their neighbours counts in neither take.
+    """
+    recording = reference = 0
+    begin = pairs[0]
+    for one, following in zip(pairs, [*pairs[1:], None], strict=True):
+        if following is None or not _neighbours(one, following):
+            recording += one.recording.end - begin.recording.start
+            reference += one.reference.end - begin.reference.start
+            begin = following or one
+    return recording / max(1, reference)
+
+
+def _neighbours(one: WordPair, other: WordPair) -> bool:
+    return other.reference.position == one.reference.position + 1
 
 
 def scored(pairs: Sequence[WordPair], words: int) -> Scores:
@@ -132,6 +144,8 @@ def _pause(pairs: Sequence[WordPair], tempo: float) -> float:
     """0..1: pauses between words that the actor has and the learner has not, or the reverse."""
     excess = 0.0
     for one, next_one in pairwise(pairs):
+        if not _neighbours(one, next_one):
+            continue
         actor = (next_one.reference.start - one.reference.end) * HOP_S
         learner = (next_one.recording.start - one.recording.end) * HOP_S / tempo
         excess += max(0.0, abs(max(0.0, learner) - max(0.0, actor)) - 0.1)

@@ -64,6 +64,14 @@ def test_words_left_out_count_nothing():
     assert scores.accuracy == scores.completeness == 80
 
 
+def test_words_left_out_change_no_tempo():
+    told = [pair(0), pair(1, start=40), pair(4, start=160)]
+    early = replace(told[2].recording, start=80)
+    scores = scored([*told[:2], replace(told[2], recording=early)], 5)
+    assert scores.tempo_ratio == 1.0
+    assert scores.fluency == 100
+
+
 def test_a_voice_without_pitch_has_no_pitch_score():
     silent = np.full(GRID, np.nan, np.float32)
     scores = scored([replace(p, recording_pitch=silent) for p in line()], 5)
