@@ -83,7 +83,7 @@ def main() -> None:
                 table.add_row(name, *_row(result))
             console.print(table)
         memory = max(child.memory_full_info().rss for child in psutil.Process().children())
-        longest = _longest(scorer, path)
+        longest, peak = _longest(scorer, path)
     shares = [cost.per_second for cost in costs if cost.cpu_s > 0]
     console.print(f"comparisons: {len(costs)}")
     console.print(
@@ -92,45 +92,18 @@ def main() -> None:
     )
     console.print(
         f"120 s of audio: {longest.per_second:.2f} CPU-seconds a second of audio; "
-        f"memory of the process after all: {memory / 1e6:.0f} MB, at most {_peak():.0f} MB"
+        f"memory of the process after all: {memory / 1e6:.0f} MB, at most {peak:.0f} MB"
     )
 
 
-def _longest(scorer: AlignmentScorer, path: Path) -> Cost:
-    """A text as long as the limit allows, said by one voice after the other."""
-    voices = [spoken.bundled(name) for name in ("sea", "train", "king")] * 20
-    count, length = 0, 0
-    while length + voices[count].actor.size < 119 * RATE:
-        length += voices[count].actor.size
-        count += 1
-    spoken.saved(np.concatenate([v.actor for v in voices[:count]]), path)
-    text = " ".join(v.text for v in voices[:count])
+def _longest(scorer: AlignmentScorer, path: Path) -> tuple[Cost, float]:
+    """What two minutes cost, and the most memory that the process ever held, megabytes."""
+    _, text = spoken.two_minutes(path)
     reference = scorer.prepare_reference(path, text)
     before = _cpu_s()
     scorer.score(reference, path)
-    cost = Cost(length / RATE, _cpu_s() - before)
-    _PEAKS.append(_peak_mb())
-    return cost
-
-
-_PEAKS: list[float] = []
-
-
-def _peak() -> float:
-    return max(_PEAKS)
-
-
-def _peak_mb() -> float:
-    """The most that a child ever held, megabytes (Linux; elsewhere what it holds)."""
-    found = []
-    for child in psutil.Process().children():
-        status = Path(f"/proc/{child.pid}/status")
-        if status.is_file():
-            told = dict(x.split(":", 1) for x in status.read_text().splitlines())
-            found.append(int(told["VmHWM"].split()[0]) / 1e3)
-        else:
-            found.append(child.memory_info().rss / 1e6)
-    return max(found)
+    cost = Cost(reference.duration_s, _cpu_s() - before)
+    return cost, max(spoken.peak_mb(child.pid) for child in psutil.Process().children())
 
 
 def _cpu_s() -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import parselmouth
+import psutil
 from numpy.typing import NDArray
 from parselmouth.praat import call
 
@@ -66,6 +67,28 @@ def saved(samples: Samples, path: Path) -> Path:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     return path
+
+
+def two_minutes(path: Path) -> tuple[Path, str]:
+    """A recording as long as the limit allows, of one actor after the other, and its text."""
+    lines = [bundled(name) for name in ("sea", "train", "king")] * 20
+    said, length = [], 0
+    for line in lines:
+        if length + line.actor.size > 119 * RATE:
+            break
+        said.append(line)
+        length += line.actor.size
+    saved(np.concatenate([line.actor for line in said]), path)
+    return path, " ".join(line.text for line in said)
+
+
+def peak_mb(pid: int) -> float:
+    """The most that a process ever held, megabytes (Linux; elsewhere what it holds now)."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.is_file():
+        return float(psutil.Process(pid).memory_info().rss / 1e6)
+    told = dict(row.split(":", 1) for row in status.read_text().splitlines())
+    return int(told["VmHWM"].split()[0]) * 1024 / 1e6
 
 
 # --- what may be done to a take -------------------------------------------------------------------
