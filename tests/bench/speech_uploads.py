@@ -1,7 +1,8 @@
 """`python -m tests.bench.speech_uploads`: fifty learners send a line at one moment.
 
 A gateway, a worker with two processes and the clock, as the embedded mesh runs them. Every recording is
-another one, so that each is compared. Measured are the answers to the uploads, as their senders see
+another one, so that each is compared; with `--known` all are one that was compared before, so that the
+scorer rests. Measured are the answers to the uploads, as their senders see
 them from the first byte that they send; then every comparison is followed by a stream of its own.
 """
 
@@ -128,8 +129,8 @@ def catalogue(port: int, key: str) -> Door:
     return Door(port, key, token)
 
 
-def measure(folder: Path, rounds: int, say: Callable[[str], None]) -> bool:
-    """Whether every round held what is promised."""
+def measure(folder: Path, rounds: int, say: Callable[[str], None], *, known: bool) -> bool:
+    """Whether every round held what is promised; `known` recordings were compared before."""
     (spare,) = free_ports(1)
     env = {"ACTVERSE_DATA_DIR": str(folder), "ACTVERSE_METRICS__PORT": str(spare)}
     env["ACTVERSE_WORKER__CONCURRENCY"] = '{"audio_analyzer": 2}'
@@ -139,14 +140,20 @@ def measure(folder: Path, rounds: int, say: Callable[[str], None]) -> bool:
         running(worker, env, folder / "worker.log"),
     ):
         door = catalogue(ours.port, ours.key)
-        (warm,) = asyncio.run(sent(door, [door.upload(sounds.sample("sea_learner"))]))
+        sample = sounds.sample("sea_learner")
+        (warm,) = asyncio.run(sent(door, [door.upload(sample)]))
         asyncio.run(followed(door, [warm.job]))
-        kept = [_round(door, ours.process, number, say) for number in range(rounds)]
+        kept = []
+        for number in range(rounds):
+            sent_now = [sample] * UPLOADS if known else recordings(UPLOADS, number)
+            kept.append(_round(door, ours.process, sent_now, say))
         return all(kept)
 
 
-def _round(door: Door, process: psutil.Process, number: int, say: Callable[[str], None]) -> bool:
-    requests = [door.upload(sound) for sound in recordings(UPLOADS, number)]
+def _round(
+    door: Door, process: psutil.Process, said: list[bytes], say: Callable[[str], None]
+) -> bool:
+    requests = [door.upload(sound) for sound in said]
     before, begun = sum(process.cpu_times()[:2]), time.perf_counter()
     answers = asyncio.run(sent(door, requests))
     cpu_ms = 1000 * (sum(process.cpu_times()[:2]) - before) / UPLOADS
@@ -169,9 +176,14 @@ def main() -> int:
     """Measure and print; 1 when a promise was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--known", action="store_true", help="compared before: the scorer rests")
     given = parser.parse_args()
+
+    def say(text: str) -> None:
+        print(text, flush=True)  # noqa: T201 - progress for whoever waits
+
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        kept = measure(Path(folder), given.rounds, lambda text: print(text, flush=True))  # noqa: T201
+        kept = measure(Path(folder), given.rounds, say, known=given.known)
     return 0 if kept else 1
 
 
