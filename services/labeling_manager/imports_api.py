@@ -18,6 +18,7 @@ from shared.errors import BadInput, TooLarge
 from shared.labels.formats.table import FormatName
 from shared.messages import Sentence
 from shared.web.access import InCaller, InPlatform
+from shared.web.gate import takes_upload
 from shared.web.openapi import file_body, responses
 
 MAX_IMPORT_BYTES = 4 << 30  # images may lie in the archive, though they are not read
@@ -59,6 +60,7 @@ async def _received(request: Request, folder: Path) -> Path:
     """The file of the form, on this machine under its own name where that is harmless."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BadInput(Sentence("error.form_needed"))
+    takes_upload(request)
     bounded = Request(request.scope, _bounded(request))
     async with bounded.form(max_files=1, max_fields=4) as form:
         found = form.get("file")

@@ -105,6 +105,11 @@ DOORS = {
         "en": "The upload was silent for {patience_s:.0f} s and was given up; send it again.",
         "ko": "{patience_s:.0f}초 동안 데이터가 오지 않아 업로드를 중단했습니다. 다시 보내 주세요.",
     },
+    "error.upload_slow": {
+        "en": "The upload came with fewer than {least} bytes a second and was given up; "
+        "send it again over a better connection.",
+        "ko": "업로드 속도가 초당 {least}바이트보다 느려 중단했습니다. 더 나은 연결에서 다시 보내 주세요.",
+    },
     "error.upload_several": {
         "en": "Send one file at a time; this upload has several parts named 'file'.",
         "ko": "파일은 한 번에 하나씩 보내 주세요. 이 업로드에는 'file' 부분이 여러 개 있습니다.",

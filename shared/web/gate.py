@@ -31,7 +31,7 @@ SIGNED = (
 OPEN_PAGES = "/ui"
 """The console: its files hold nothing of anybody, and its page asks for the key."""
 MAX_BODY_BYTES = 1024 * 1024
-"""Longest body that is not a multipart upload; those of known callers have a limit of their own."""
+"""Longest body, except where a route takes uploads and says so (`takes_upload`): it has its own limit."""
 TOO_LONG = Sentence("error.body_too_long", limit_kb=MAX_BODY_BYTES // 1024)
 
 
@@ -58,8 +58,8 @@ class Gate:
                 request.state.caller = self._limits.at_hand(key) or await run_in_threadpool(
                     self._limits.identified, self._platform, key, address
                 )
-            if not (known and request.headers.get("content-type", "").startswith("multipart/")):
-                receive = _bounded(request, receive)
+            sends = request.headers.get("content-type", "").startswith("multipart/")
+            receive = _bounded(request, receive, may_upload=known and sends)
         except Exception as error:  # noqa: BLE001 - the handlers of the app begin further inside
             await answer(request, told(request, error))(scope, receive, send)
             return
@@ -70,15 +70,25 @@ def _needs_no_key(path: str) -> bool:
     return path in OPEN or path == OPEN_PAGES or path.startswith((f"{OPEN_PAGES}/", *SIGNED))
 
 
-def _bounded(request: Request, receive: Receive) -> Receive:
+def takes_upload(request: Request) -> None:
+    """Said by a route that reads a multipart body piece by piece, up to a limit of its own.
+
+    The framework reads any other body whole into memory, whatever kind its headers say it is of.
+    """
+    request.state.takes_upload = True
+
+
+def _bounded(request: Request, receive: Receive, *, may_upload: bool) -> Receive:
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+    if not may_upload and announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise TooLarge(TOO_LONG)
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
         message = await receive()
+        if may_upload and getattr(request.state, "takes_upload", False):
+            return message
         received += len(message.get("body", b""))
         if received > MAX_BODY_BYTES:
             raise HTTPException(413, TOO_LONG)  # the only kind that the framework lets pass here

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from shared.errors import ActverseError, BadInput
 from shared.messages import Sentence
+from shared.web.gate import takes_upload
 from shared.web.received import Limit, NotMedia, Received
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ NOT_MEDIA_MAGIC = {
     b"\x7fELF": Sentence("found.program"),
 }
 CHUNK_PATIENCE_S = 60.0
+SLOWEST_BYTES_S = (
+    1024  # on average, from the first minute on: who sends a byte now and then holds a place
+)
 MAX_HEADER_BYTES = 16 * 1024  # of one part
 MAX_NAME_BYTES = 120  # file systems take 255, and we append to it
 BESIDE_FILE_BYTES = 64 * 1024  # boundaries and other fields of the form
@@ -65,6 +69,7 @@ async def receive(
     Memory stays constant; a failed or cut upload leaves nothing behind. Raises `NotMedia` (415),
     `UploadTooLarge` (413, also as soon as Content-Length tells), `BadInput` (400).
     """
+    takes_upload(request)
     body = request.stream()
     try:
         boundary = _boundary(request, limit)
@@ -77,6 +82,7 @@ async def receive(
 @contextlib.asynccontextmanager
 async def hearing_out(request: Request) -> AsyncIterator[None]:
     """For checks before the upload is read: who is refused by them reads why (see `_linger`)."""
+    takes_upload(request)
     try:
         yield
     except ActverseError:
@@ -116,7 +122,8 @@ async def _received(
 
 
 async def _patiently(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks of `body`; a sender that is silent for too long is not waited for."""
+    """The chunks of `body`; a sender that is silent for too long, or only drips, is not waited for."""
+    begun, total = time.monotonic(), 0
     while True:
         try:
             async with asyncio.timeout(CHUNK_PATIENCE_S):
@@ -125,6 +132,9 @@ async def _patiently(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             return
         except TimeoutError:
             raise BadInput(Sentence("error.upload_silent", patience_s=CHUNK_PATIENCE_S)) from None
+        total += len(chunk)
+        if total < SLOWEST_BYTES_S * (time.monotonic() - begun - CHUNK_PATIENCE_S):
+            raise BadInput(Sentence("error.upload_slow", least=SLOWEST_BYTES_S))
         yield chunk
 
 
