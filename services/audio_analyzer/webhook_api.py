@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from services.audio_analyzer import answers
 from services.audio_analyzer.remote import webhook_secret
+from services.audio_analyzer.remote_errors import NoLinkSecret
 from services.audio_analyzer.remote_schemas import Told
-from shared.errors import BadInput
+from shared.errors import BadInput, Unauthorised
 from shared.events.speech import Subject
 from shared.fields import Unfit
 from shared.messages import Sentence
@@ -74,7 +75,11 @@ _route("script")
 def _taken(
     platform: Platform, subject: Subject, job_id: str, headers: dict[str, str], body: bytes
 ) -> None:
-    check_call(webhook_secret(platform.settings, job_id), headers, body)
+    try:
+        secret = webhook_secret(platform.settings, job_id)
+    except NoLinkSecret as error:  # then this mesh has asked nobody
+        raise Unauthorised(Sentence("error.call_forged")) from error
+    check_call(secret, headers, body)
     answers.take(platform, subject, job_id, _read(body))
 
 

@@ -21,7 +21,7 @@ from services.audio_analyzer.remote_errors import (
 )
 from services.audio_analyzer.remote_schemas import RemoteJob
 from shared.net.breaker import Resting
-from shared.net.signed_calls import check_call, signed_headers
+from shared.net.signed_calls import check_call, new_secret, signed_headers
 from shared.pipelines.speech import AUDIO_ANALYSIS, REMOTE_AUDIO_ANALYSIS
 from shared.settings import Settings
 from tests.servers.ports import free_port
@@ -216,6 +216,16 @@ def test_machines_without_a_common_folder_need_a_configured_secret() -> None:
         remote.link_secret(Settings(storage="s3://bucket"))
     told = Settings(storage="s3://bucket", speech={"link_secret": "long and random"})
     assert remote.link_secret(told) == b"long and random"
+
+
+def test_a_mesh_that_can_have_asked_nobody_believes_nobody(
+    made: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made.platform.settings, "storage", "s3://bucket")
+    body = b'{"status":"failed","message":"no"}'
+    headers = signed_headers(new_secret(), "c", body)
+    assert made.call("job", body, headers).status_code == 401
+    assert made.nobody.get("/audio/1-x/inputs/job/recording.wav").status_code == 403
 
 
 def test_no_secret_is_in_the_log(asking: Asking, capsys: pytest.CaptureFixture[str]) -> None:
