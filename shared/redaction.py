@@ -14,6 +14,8 @@ _SECRETS = (
         r"\1=***",
     ),
     (re.compile(r"\b(avr?_)[A-Za-z0-9_-]{20,}"), r"\1***"),  # our own keys and refresh tokens
+    (re.compile(r"\b(whsec_)[A-Za-z0-9+/=_-]{16,}"), r"\1***"),  # of webhooks
+    (re.compile(r"(/(?:audio|frames)/)\d{9,12}-[0-9a-f]{64}"), r"\1***"),  # our signed addresses
     (re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*"), "eyJ***"),  # JSON Web Tokens
 )
 

@@ -21,7 +21,7 @@ from shared.messages import Sentence
 from shared.redaction import without_secrets
 from shared.web.paging import Cursor
 
-HIDDEN = frozenset({"notify"})  # addresses of people
+HIDDEN = frozenset({"notify", "webhook_secret"})  # addresses of people, and what signs
 TASK, RUN = table(Task), table(StepRun)
 STEP_COLUMNS = (
     "name",
@@ -153,11 +153,9 @@ def views(session: Session, tasks: Sequence[Task]) -> list[TaskView]:
 
 
 def _shown(options: dict[str, Any]) -> dict[str, Any]:
-    """The options without addresses of people, and without the password of a URL."""
+    """The options without addresses of people, and without what opens or signs something."""
     shown = {k: v for k, v in options.items() if k not in HIDDEN}
-    if isinstance(shown.get("file_path"), str):
-        shown["file_path"] = without_secrets(shown["file_path"])
-    return shown
+    return {k: without_secrets(v) if isinstance(v, str) else v for k, v in shown.items()}
 
 
 _STATUS = Prepared(

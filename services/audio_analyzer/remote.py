@@ -34,6 +34,7 @@ from shared.platform import Platform
 from shared.settings import Settings, revealed
 
 PURPOSE = "actverse analysis webhook v1"
+MAX_READ = 4096  # bytes of a refusal
 PATHS = {"token": "/analyze-voice", "script": "/analyze-script"}
 log = structlog.get_logger()
 breaker_of = cache(Breaker)  # one a server and process
@@ -109,8 +110,11 @@ def _address(platform: Platform, gateway: str, key: str) -> str:
 def _post(url: str, body: dict[str, Any], headers: dict[str, str], timeout_s: float) -> None:
     where = spoken(url)
     try:
-        with httpx.Client(timeout=timeout_s) as client:
-            response = client.post(url, json=body, headers=headers)
+        with (
+            httpx.Client(timeout=timeout_s) as client,
+            client.stream("POST", url, json=body, headers=headers) as response,
+        ):
+            said = _beginning(response)  # of an answer without end, too
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServerAway(where, str(error) or type(error).__name__) from error
     status = response.status_code
@@ -120,4 +124,14 @@ def _post(url: str, body: dict[str, Any], headers: dict[str, str], timeout_s: fl
         raise ServerAway(where, f"HTTP {status}", retry_after_s(response))
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise ServerKeyUnknown(where, status)
-    raise ServerRefused(where, status, words_of(response.content))
+    raise ServerRefused(where, status, words_of(said))
+
+
+def _beginning(response: httpx.Response) -> bytes:
+    said = b""
+    if not response.is_success:
+        for piece in response.iter_bytes(MAX_READ):
+            said += piece
+            if len(said) >= MAX_READ:
+                break
+    return said[:MAX_READ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from services.audio_analyzer.catalogue_schemas import MAX_TEXT, TEXT, Spoken
+from services.audio_analyzer.catalogue_schemas import MAX_TEXT, TEXT, Spoken, Title
 from services.audio_analyzer.engines.port import Recognition
 from shared.events.speech import Subject
 from shared.flow.work import Job
@@ -76,7 +76,7 @@ class VoiceWish(Wanted):
 class WordWish(BaseModel):
     """A word of a script. Its times are taken as they are given and not needed: they are found."""
 
-    text: str = Field(min_length=1, max_length=100, examples=["frankly"])
+    text: Annotated[Title, Field(max_length=100)] = Field(examples=["frankly"])
     start_s: Seconds | None = Field(default=None, examples=[0.31], description="Seconds")
     end_s: Seconds | None = Field(default=None, examples=[0.84], description="Seconds")
 

@@ -97,6 +97,10 @@ def test_a_broken_body_is_not_repeated_to_its_sender(admin) -> None:
 
 
 SECRETS = {
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, they said": "whsec_***, they said",
+    f"https://a.example/audio/1767225600-{'0f' * 32}/inputs/1/recording.wav": (
+        "https://a.example/audio/***/inputs/1/recording.wav"
+    ),
     "https://ann:hunter2@example.org/a.mp4": "https://***@example.org/a.mp4",
     "amqp://guest:guest@mq:5672//": "amqp://***@mq:5672//",
     "s3://b/k?X-Amz-Credential=AK/1&X-Amz-Signature=ab12&x=1": (
