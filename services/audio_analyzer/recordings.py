@@ -28,8 +28,9 @@ from shared.web.received import Received
 
 FOLDER = "inputs"  # each task has one of its own in it
 SERVICE = "audio_analyzer"
-THREADS = 4
-"""That store recordings: more only take the interpreter from each other."""
+THREADS = 2
+"""That store recordings, each with a process that looks at files: more only take the interpreter from
+each other, and one file that is looked at for seconds must not hold up all."""
 
 
 class Reception:
@@ -110,4 +111,4 @@ class Reception:
 def _warm_glance() -> None:
     from services.audio_analyzer.engines import glance
 
-    glance.warm()
+    glance.warm(THREADS)

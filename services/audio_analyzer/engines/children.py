@@ -41,9 +41,10 @@ class Children:
         finally:
             self._back(child)
 
-    def warm(self) -> None:
-        """Start one, if none waits for work."""
-        self._back(self._child())
+    def warm(self, count: int = 1) -> None:
+        """See that at least so many wait for work."""
+        for child in [self._child() for _ in range(count)]:
+            self._back(child)
 
     def close(self) -> None:
         """End the processes that wait for work."""

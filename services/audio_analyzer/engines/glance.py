@@ -37,6 +37,6 @@ def glance(path: Path) -> str:
         raise UnreadableAudio(path.name) from error
 
 
-def warm() -> None:
-    """Start a process, so that the first upload does not wait for that."""
-    _looking.warm()
+def warm(count: int) -> None:
+    """Start so many processes, so that the first uploads do not wait for that."""
+    _looking.warm(count)
