@@ -13,6 +13,7 @@ from shared.admission.passwords import LONGEST, SHORTEST
 from shared.messages import Sentence
 
 NAME = re.compile(r"[^\W_][\w .-]*(?<! )")
+LONGEST_NAME = 64
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)*")
 USER = "5f0d8f3a-4b5e-4a43-9c5e-0b5c6c5e6f0f"
 MOMENT = "2026-03-01T12:00:00Z"
@@ -23,7 +24,7 @@ Language = Literal["en", "ko"]
 def normalised_name(name: str) -> str:
     """In one of the ways in which the same letters can be written, with single spaces."""
     name = " ".join(unicodedata.normalize("NFKC", name).split())
-    if not NAME.fullmatch(name):
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):  # some letters are words, written out
         raise ValueError(Sentence("error.bad_name"))
     return name
 
@@ -44,7 +45,7 @@ def normalised_login(login: str) -> str:
 
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=64, examples=["ann"]),
+    Field(min_length=1, max_length=LONGEST_NAME, examples=["ann"]),
     AfterValidator(normalised_name),
 ]
 Email = Annotated[

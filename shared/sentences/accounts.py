@@ -52,8 +52,8 @@ ACCOUNTS = {
         "ko": "이 이메일로 만든 계정이 있습니다. 로그인하거나 다른 이메일을 사용해 주세요.",
     },
     "error.bad_name": {
-        "en": "A name has letters, digits, spaces and . _ - and begins with a letter or a digit",
-        "ko": "이름에는 글자, 숫자, 공백과 . _ - 만 쓸 수 있고 글자나 숫자로 시작해야 합니다",
+        "en": "A name has letters, digits, spaces and . _ - (64 at most) and begins with a letter or a digit",
+        "ko": "이름에는 글자, 숫자, 공백과 . _ - 만 쓸 수 있고(최대 64자) 글자나 숫자로 시작해야 합니다",
     },
     "error.bad_email": {
         "en": "This is no e-mail address; write it like ann@example.org",
