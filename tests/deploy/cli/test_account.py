@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from deploy.cli.client import address
 from deploy.cli.main import app
 from shared.errors import Unavailable
-from tests.services.api_gateway.people import PASSWORD, QUICK, registered
+from shared.web import rate
+from tests.services.api_gateway.people import PASSWORD, QUICK, SURE_FOR_S, registered
 from tests.shared.web.door import Door
 
 Run = Callable[..., Result]
@@ -36,6 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.delenv("ACTVERSE_URL", raising=False)
     monkeypatch.delenv("ACTVERSE_API_KEY", raising=False)
     monkeypatch.setenv("ACTVERSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(rate, "SURE_FOR_S", SURE_FOR_S)
 
     def run(*arguments: str, typed: str | None = None) -> Result:
         return CliRunner().invoke(app, arguments, input=typed)

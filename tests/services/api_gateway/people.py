@@ -16,6 +16,10 @@ QUICK = {"hash_memory_mib": 8, "attempts_per_minute": 100_000}
 """Settings of accounts under which tests need not wait for what only strangers should wait for."""
 
 
+SURE_FOR_S = 0.1
+"""How long gateways of these tests are sure of somebody; that it is seconds is tested with keys."""
+
+
 @dataclass
 class Person:
     """Somebody with an account, logged in."""

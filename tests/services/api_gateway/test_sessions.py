@@ -21,7 +21,16 @@ from shared.db.account_models import RefreshToken
 from shared.db.models import now
 from shared.flow import leaving
 from shared.redaction import without_secrets
-from tests.services.api_gateway.people import QUICK, Person, log_in, person, renew, until
+from shared.web import rate
+from tests.services.api_gateway.people import (
+    QUICK,
+    SURE_FOR_S,
+    Person,
+    log_in,
+    person,
+    renew,
+    until,
+)
 from tests.shared.web.door import Door
 
 NUMBERS = itertools.count()
@@ -31,6 +40,11 @@ NUMBERS = itertools.count()
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     with Door.opened(tmp_path_factory.mktemp("data"), accounts=QUICK) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _soon_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "SURE_FOR_S", SURE_FOR_S)
 
 
 @pytest.fixture
