@@ -21,11 +21,17 @@ LINES = {
     "sea": "The first thing you learn at sea is that nobody is coming to save you.",
     "train": "If we miss the last train tonight, we will have to walk home through the rain.",
     "king": "Now is the winter of our discontent made glorious summer by this sun of York.",
+    "jfk": "Ask not what your country can do for you, ask what you can do for your country.",
     "door": "Close the door, sit down, and tell me everything that happened last night.",
 }
 ACTORS = {"sea": "flite:slt", "train": "flite:rms", "king": "flite:awb"}
-LEARNERS = {"sea": "flite:rms", "train": "espeak:en-us+f5", "king": "flite:slt"}
-SKIPPED = {"sea": (5, 7), "train": (4, 5, 12), "king": (3, 9)}
+LEARNERS = {
+    "sea": "flite:rms",
+    "train": "espeak:en-us+f5",
+    "king": "flite:slt",
+    "jfk": "flite:awb",  # whose actor is no synthetic voice, and lies elsewhere
+}
+SKIPPED = {"sea": (5, 7), "train": (4, 5, 12), "king": (3, 9), "jfk": (1, 8, 13)}
 """Which words a forgetful learner leaves out, from 0."""
 RATE = 24_000
 BITS_A_SECOND = 32_000
@@ -36,13 +42,15 @@ def main() -> None:
     SAMPLES.mkdir(exist_ok=True)
     made = []
     for line, actor in ACTORS.items():
-        text = LINES[line]
-        left = [w for i, w in enumerate(text.split()) if i not in SKIPPED[line]]
         made += [
-            _said(f"{line}_actor", actor, text, line, "actor"),
-            _said(f"{line}_learner", LEARNERS[line], text, line, "learner"),
-            _said(f"{line}_skips", LEARNERS[line], " ".join(left), line, "skips"),
+            _said(f"{line}_actor", actor, LINES[line], line, "actor"),
             _said(f"{line}_other", actor, LINES["door"], line, "other"),
+        ]
+    for line, learner in LEARNERS.items():
+        left = [w for i, w in enumerate(LINES[line].split()) if i not in SKIPPED[line]]
+        made += [
+            _said(f"{line}_learner", learner, LINES[line], line, "learner"),
+            _said(f"{line}_skips", learner, " ".join(left), line, "skips"),
         ]
     for entry in made:
         if entry["kind"] == "skips":

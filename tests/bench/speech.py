@@ -42,7 +42,7 @@ class Cost:
 
 def lines() -> Iterator[Line]:
     """Every reference there is here."""
-    yield from (spoken.bundled(name) for name in spoken.TOLD["lines"] if name != "door")
+    yield from map(spoken.bundled, spoken.ACTORS)
     if spoken.JFK.is_file():
         yield spoken.jfk()
 
@@ -53,10 +53,8 @@ def variants(line: Line) -> Iterator[tuple[str, Samples]]:
     yield "noise 20 dB", spoken.noisy(line.actor, 20)
     yield "stretched 1.15, +2 st", spoken.shifted(spoken.stretched(line.actor, 1.15), 2)
     yield "flat pitch", spoken.monotonous(line.actor)
-    if line.learner.size:
-        yield "another voice", line.learner
-    if line.skips is not None:
-        yield "words skipped", line.skips
+    yield "another voice", line.learner
+    yield "words skipped", line.skips
     yield "other text", line.other
     yield "reversed", line.actor[::-1].copy()
     yield "babble", spoken.babble()

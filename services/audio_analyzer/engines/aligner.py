@@ -50,10 +50,10 @@ class Heard:
 
     positions: tuple[int, ...]
     """Of the words that are heard in the order of the text; may be none."""
-    margin: float | None
-    """How much better the text explains the recording than the same words in reverse order do, nats
-    a frame: about 0 for other speech and noise, 2 and more for the text said clearly. None where the
-    reverse is the same."""
+    likelihood: float
+    """Of the path that found them, logarithm, nats."""
+    alignment: tuple[AlignedWord, ...] | None
+    """Where the words are, if all are heard and there are not many; else ask `aligned`."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ class Aligner:
             loglevel="FATAL",
             compallsen=True,
             bestpath=False,
+            cmn="batch",
             beam=1e-120,
             pbeam=1e-120,
             wbeam=1e-100,
@@ -132,16 +133,31 @@ class Aligner:
     def heard(self, samples: NDArray[np.float32], words: Sequence[str]) -> Heard:
         """Which words are said, in the order of the text; any may be left out.
 
-        A grammar that may leave out words finds some in any speech. Whether it is this text tells
-        the comparison with words that sound the same and mean nothing: its own, backwards.
+        A grammar that may leave out words finds some in any speech: see `margin`.
         """
-        pcm, order = _pcm(samples), range(len(words))
-        positions, likelihood = self._searched(pcm, words, order, skips=True)
-        if not positions or list(words) == list(reversed(words)):
-            return Heard(positions, None if positions else 0.0)
-        _, other = self._searched(pcm, words, order[::-1], skips=True)
-        frames = len(pcm) / 2 / RATE * FRAMES_S
-        return Heard(positions, (likelihood - other) / frames)
+        pcm, every = _pcm(samples), tuple(range(len(words)))
+        positions, likelihood = self._searched(pcm, words, every, skips=True)
+        alignment = None
+        if positions == every and len(every) <= TOGETHER:
+            try:
+                alignment = self._phones(pcm, every)
+            except RuntimeError:
+                self._decoder = self._made()
+        return Heard(positions, likelihood, alignment)
+
+    def margin(
+        self, samples: NDArray[np.float32], words: Sequence[str], heard: Heard
+    ) -> float | None:
+        """How much better the text explains the recording than its words backwards do, nats a frame.
+
+        Those sound the same and mean nothing: about 0 for other speech and noise, 2 and more for the
+        text said clearly. None where the reverse is the same.
+        """
+        if list(words) == list(reversed(words)):
+            return None
+        pcm, backwards = _pcm(samples), range(len(words))[::-1]
+        _, likelihood = self._searched(pcm, words, backwards, skips=True)
+        return (heard.likelihood - likelihood) / (len(pcm) / 2 / RATE * FRAMES_S)
 
     def aligned(
         self, samples: NDArray[np.float32], words: Sequence[str], positions: Sequence[int]
@@ -153,9 +169,7 @@ class Aligner:
                 return None
             if len(positions) > TOGETHER:
                 return self._in_pieces(samples, words, positions)
-            self._decoder.set_alignment()
-            self._utter(pcm)
-            return self._entries(positions)
+            return self._phones(pcm, positions)
         except RuntimeError:  # the search did not reach its end; the decoder is of no use any more
             self._decoder = self._made()
             return None
@@ -185,7 +199,10 @@ class Aligner:
             found += [replace(word, start=word.start + start) for word in aligned]
         return tuple(found)
 
-    def _entries(self, positions: Sequence[int]) -> tuple[AlignedWord, ...]:
+    def _phones(self, pcm: bytes, positions: Sequence[int]) -> tuple[AlignedWord, ...]:
+        """The second pass, over what was just searched; empty if it found something else."""
+        self._decoder.set_alignment()
+        self._utter(pcm)
         found = []
         pad = round(PAD_S * FRAMES_S)
         for entry in self._decoder.get_alignment():

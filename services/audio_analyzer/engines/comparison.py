@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from services.audio_analyzer.engines import features, quality
-from services.audio_analyzer.engines.aligner import AlignedWord, Aligner
+from services.audio_analyzer.engines.aligner import AlignedWord, Aligner, Heard
 from services.audio_analyzer.engines.comparing import WordPair, compared
 from services.audio_analyzer.engines.decoding import RATE, decoded
 from services.audio_analyzer.engines.features import A1_HZ, Floats, Frames
@@ -35,14 +35,14 @@ REFERENCE_SHARE, REFERENCE_MARGIN, REFERENCE_GOP = 0.6, 0.3, -7.5
 
 
 class Comparison:
-    """Holds one acoustic model; for one call after the other."""
+    """For one call after the other."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
-        self._aligner = Aligner()
 
     def prepare(self, audio: Path, text: str) -> dict[str, Any]:
         """What is kept of the take, as JSON with the fields of `Reference` (see the port)."""
+        self._aligner = Aligner()
         words = self._aligner.known(text)
         samples = decoded(audio, self._longest_s)
         if quality.too_short(samples):
@@ -65,6 +65,9 @@ class Comparison:
 
     def score(self, document: dict[str, Any], recording: Path) -> dict[str, Any]:
         """The result document of `recording` against a take's `document`, as JSON."""
+        # A decoder remembers a little of what it heard before, and a tenth of a second makes another:
+        # so the same recording always gets the same score.
+        self._aligner = Aligner()
         samples = decoded(recording, self._longest_s)
         reference = Frames.unpacked(document["frames"])
         if quality.too_short(samples):  # a window of analysis needs more
@@ -85,10 +88,13 @@ class Comparison:
     def _said(self, samples: Floats, words: tuple[str, ...]) -> tuple[AlignedWord, ...]:
         """Every word of the take; raises `UnalignedReference` if it says something else."""
         heard = self._aligner.heard(samples, words)
-        margin = REFERENCE_MARGIN if heard.margin is None else heard.margin
-        if len(heard.positions) < REFERENCE_SHARE * len(words) or margin < REFERENCE_MARGIN:
+        if len(heard.positions) < REFERENCE_SHARE * len(words):
             raise UnalignedReference
-        alignment = self._aligner.aligned(samples, words, range(len(words)))
+        margin = self._aligner.margin(samples, words, heard)
+        if margin is not None and margin < REFERENCE_MARGIN:
+            raise UnalignedReference
+        every = range(len(words))
+        alignment = heard.alignment or self._aligner.aligned(samples, words, every)
         if not alignment or np.mean([word.gop for word in alignment]) < REFERENCE_GOP:
             raise UnalignedReference
         return alignment
@@ -109,15 +115,24 @@ class Comparison:
             every = self._aligner.aligned(samples, words, range(len(words))) or ()
             fitting = (w.position for w in every if w.gop - actor[w.position].gop > RESTORED_GOP)
             positions = tuple(sorted({*positions, *fitting}))
-        spoken = self._aligner.aligned(samples, words, positions) or ()
+        spoken = heard.alignment or self._aligner.aligned(samples, words, positions) or ()
         pairs = [compared(*takes, actor[word.position], word) for word in spoken]
         evidence = sum(map(word_score, pairs)) / len(words)
-        if heard.margin is None:
-            recognised = evidence >= RECOGNISED_ALONE
-        else:
-            margin = max(-MARGIN_MOST, min(MARGIN_MOST, heard.margin))
-            recognised = evidence + MARGIN_NATS * margin >= RECOGNISED
-        return [pair for pair in pairs if word_score(pair) >= UNHEARD] if recognised else []
+        if not self._is_this_text(evidence, samples, words, heard):
+            return []
+        return [pair for pair in pairs if word_score(pair) >= UNHEARD]
+
+    def _is_this_text(
+        self, evidence: float, samples: Floats, words: tuple[str, ...], heard: Heard
+    ) -> bool:
+        """Whether the words' mean score and the margin together say so."""
+        most = MARGIN_NATS * MARGIN_MOST
+        if abs(evidence - RECOGNISED) > most:  # no margin could change it
+            return evidence > RECOGNISED
+        margin = self._aligner.margin(samples, words, heard)
+        if margin is None:
+            return evidence >= RECOGNISED_ALONE
+        return evidence + MARGIN_NATS * max(-MARGIN_MOST, min(MARGIN_MOST, margin)) >= RECOGNISED
 
 
 def _kept(word: AlignedWord, text: str, frames: Frames) -> dict[str, Any]:

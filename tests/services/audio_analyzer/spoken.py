@@ -19,8 +19,8 @@ from services.audio_analyzer.engines.decoding import RATE, decoded
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "deploy" / "local" / "speech_samples"
 JFK = ROOT.parent / "shared" / "data" / "speech" / "jfk.flac"
-JFK_TEXT = "Ask not what your country can do for you, ask what you can do for your country."
 JFK_FROM_S, JFK_TO_S = 3.1, 10.7
+ACTORS = ("sea", "train", "king")
 TOLD = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
 
 Samples = NDArray[np.float32]
@@ -35,30 +35,30 @@ class Line:
     actor: Samples
     learner: Samples
     other: Samples
-    skips: Samples | None = None
-    skipped: tuple[int, ...] = ()
+    skips: Samples
+    skipped: tuple[int, ...]
+    """Positions of the words that are missing in `skips`."""
 
 
 @cache
 def bundled(name: str) -> Line:
-    of = {each["kind"]: each for each in TOLD["samples"] if each["line"] == name}
-    take = {kind: decoded(SAMPLES / each["file"]) for kind, each in of.items()}
-    return Line(
-        name,
-        TOLD["lines"][name],
-        take["actor"],
-        take["learner"],
-        take["other"],
-        take["skips"],
-        tuple(of["skips"]["skipped"]),
-    )
+    take, skipped = _takes(name)
+    text = TOLD["lines"][name]
+    return Line(name, text, take["actor"], take["learner"], take["other"], take["skips"], skipped)
 
 
 def jfk() -> Line:
-    """A real voice, where the media lie beside the checkout; nobody else has said his line."""
-    take = decoded(JFK)[round(JFK_FROM_S * RATE) : round(JFK_TO_S * RATE)]
-    none = np.zeros(0, np.float32)
-    return Line("jfk", JFK_TEXT, take, none, bundled("train").other)
+    """A real voice, where the media lie beside the checkout."""
+    take, skipped = _takes("jfk")
+    actor = decoded(JFK)[round(JFK_FROM_S * RATE) : round(JFK_TO_S * RATE)]
+    text, other = TOLD["lines"]["jfk"], bundled("train").other
+    return Line("jfk", text, actor, take["learner"], other, take["skips"], skipped)
+
+
+def _takes(name: str) -> tuple[dict[str, Samples], tuple[int, ...]]:
+    of = {each["kind"]: each for each in TOLD["samples"] if each["line"] == name}
+    take = {kind: decoded(SAMPLES / each["file"]) for kind, each in of.items()}
+    return take, tuple(of["skips"]["skipped"])
 
 
 def saved(samples: Samples, path: Path) -> Path:
@@ -71,7 +71,7 @@ def saved(samples: Samples, path: Path) -> Path:
 
 def two_minutes(path: Path) -> tuple[Path, str]:
     """A recording as long as the limit allows, of one actor after the other, and its text."""
-    lines = [bundled(name) for name in ("sea", "train", "king")] * 20
+    lines = [bundled(name) for name in ACTORS] * 20
     said, length = [], 0
     for line in lines:
         if length + line.actor.size > 119 * RATE:
@@ -141,7 +141,7 @@ def silence(seconds: float = 3.0) -> Samples:
 
 def babble() -> Samples:
     """Four voices that say different things at once."""
-    voices = [bundled(n) for n in ("sea", "train", "king")]
+    voices = [bundled(n) for n in ACTORS]
     parts = [v.actor[: 3 * RATE] for v in voices] + [voices[0].other[: 3 * RATE]]
     return (np.sum(parts, axis=0) / 4).astype(np.float32)
 
