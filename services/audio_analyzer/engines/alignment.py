@@ -26,7 +26,7 @@ class AlignmentScorer:
         self,
         *,
         longest_s: float = LONGEST_S,
-        limit_s: int = 300,
+        limit_s: int = 900,
         idle_s: float = 300.0,
         jobs: int = 200,
         memory_bytes: int = MEMORY_BYTES,
