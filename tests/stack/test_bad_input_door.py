@@ -213,7 +213,7 @@ def test_a_wish_that_cannot_be_met_is_refused_by_its_name(
 
 
 def test_a_request_that_cannot_be_read_is_refused(person: Person, stored: str) -> None:
-    person.post("/tasks/", "{not json").refused(400, "not JSON")
+    person.post("/tasks/", "{not json").refused(400, "cannot be read as JSON")
     person.post("/tasks/", "[]").refused(422, "body")
     person.post("/tasks/", {}).refused(422, "file_path")
     not_a_number = json.dumps(

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.cli.client import Client
 from deploy.local.mesh import Mesh
+from shared.web.uploads import GATHERED_BYTES
 from tests.services.video_processor.films import film, tone
 from tests.stack.conftest import data_dir
 from tests.stack.person import Person
@@ -173,12 +174,13 @@ def test_a_file_over_the_limit_is_refused_announced_or_not(person: Person) -> No
 def test_an_upload_that_breaks_off_leaves_nothing(mesh: Mesh, person: Person) -> None:
     before = kept()
     head = (
-        f"POST /uploads/ HTTP/1.1\r\nHost: x\r\nX-API-Key: {mesh.key}\r\nContent-Length: 100000\r\n"
+        f"POST /uploads/ HTTP/1.1\r\nHost: x\r\nX-API-Key: {mesh.key}\r\nContent-Length: 10000000\r\n"
         "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         '--b\r\nContent-Disposition: form-data; name="file"; filename="film.mp4"\r\n\r\nabc'
     )
     with socket.create_connection(("127.0.0.1", mesh.port)) as line:
         line.sendall(head.encode())
+        line.sendall(b"x" * 2 * GATHERED_BYTES)  # enough to be written before the rest
         wait_until(lambda: kept() != before)
     wait_until(lambda: kept() == before)
 

@@ -18,6 +18,7 @@ class Enough(Exception):
     """What follows has been seen."""
 
 
+@pytest.mark.slow  # a maintainer's tool, and 24 s
 def test_the_shipped_weights_can_be_tuned_measured_and_published_again(tmp_path):
     out = tmp_path / "out"
     fractions: list[float] = []
