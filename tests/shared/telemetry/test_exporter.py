@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -128,15 +127,13 @@ def test_counting_costs_nothing_until_somebody_reads() -> None:
 
 
 def test_a_full_disk_or_a_taken_port_only_ends_the_watching(tmp_path: Path, counted: None) -> None:
-    def no_room() -> None:  # the file system refuses what is larger
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    code = (
+    code = (  # the file system refuses what is larger
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
         "import sys, pathlib; from shared.telemetry import exporter, table;"
         "f = exporter.begin(port=0, host='', folder=pathlib.Path(sys.argv[1]), forks=False);"
         "assert f is None; table.EPOCHS.add(); table.WORKS_RUNNING.add('a', 'b')"
     )
-    assert start(code, str(tmp_path), preexec_fn=no_room).wait(20) == 0
+    assert start(code, str(tmp_path)).wait(20) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert exporter.begin(port=port, host="127.0.0.1", folder=None, forks=False) is None
