@@ -13,12 +13,12 @@ import httpx
 from services.notification.deliveries import Outcome
 from shared.db.operation_models import Webhook, WebhookDelivery
 from shared.errors import ActverseError
+from shared.net.answers import words_of
 from shared.net.guard import explained_http, guarded_client
 from shared.net.signed_calls import signed_headers
 from shared.platform import Platform
 from shared.settings import Settings
 
-MAX_SAID = 500  # characters of an answer that are kept
 MAX_READ_BYTES = 2048
 MAX_RETRY_AFTER_DIGITS = 6
 
@@ -93,8 +93,7 @@ def _said(response: httpx.Response) -> str:
                 break
     except httpx.HTTPError:  # the status has been said; the rest may be missing
         pass
-    words = " ".join(read[:MAX_READ_BYTES].decode("utf-8", "replace").split())
-    shown = "".join(sign for sign in words if sign.isprintable())[:MAX_SAID]
+    shown = words_of(read)
     if response.is_redirect:
         return f"Answered {response.status_code}; redirects are not followed. {shown}".strip()
     return f"Answered {response.status_code}. {shown}".strip()

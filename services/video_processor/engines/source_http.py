@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -13,11 +11,11 @@ from services.video_processor.engines.part_file import Origin, PartFile, key_of
 from services.video_processor.engines.port import SourceInfo, SourceSettings
 from shared.errors import BadInput, Forbidden, MediaRejected, NotFound, Retryable
 from shared.net.address import spoken
+from shared.net.answers import retry_after_s
 from shared.net.guard import explained_http, guarded_client
 from shared.progress.report import Report
 
 PAGES = ("text/html", "application/xhtml+xml", "application/json")
-LONGEST_WAIT_S = 3600.0
 
 
 class HttpSource:
@@ -111,7 +109,7 @@ def _check(response: httpx.Response, url: str) -> None:
     if status in (408, 425, 429) or status >= 500:
         raise Retryable(
             f"{where} is busy or broken just now (HTTP {status}).",
-            retry_after_s=_retry_after(response.headers.get("Retry-After")),
+            retry_after_s=retry_after_s(response),
         )
     if status not in (200, 206):
         raise BadInput(
@@ -138,16 +136,3 @@ def _page(where: str, kind: str) -> MediaRejected:
         f"{where} leads to a web page ({kind}), not to a video file. Use the direct link of the file: "
         "share pages and login pages do not work."
     )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait: RFC 9110 allows a number or a date."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return min(float(value), LONGEST_WAIT_S)
-    try:
-        wait = parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait.total_seconds(), 0.0), LONGEST_WAIT_S)
