@@ -11,7 +11,7 @@ round of the clock. What an account owns is deleted with the same two functions.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -134,19 +134,6 @@ def begin(session: Session, task: Task, *, model: bool, beside: Collection[str] 
     return True
 
 
-def begin_all(session: Session, user_id: str) -> list[str]:
-    """Mark every task of a user, models included; their ids. All or none of them is marked.
-
-    Raises what `begin` raises: cancel first what is at work. Only tasks of others can be in the way.
-    """
-    query = select(Task).where(Task.user_id == user_id).order_by(Task.created_at)
-    tasks = session.scalars(query).all()
-    beside = {task.id for task in tasks}
-    for task in tasks:
-        begin(session, task, model=True, beside=beside)
-    return [task.id for task in tasks]
-
-
 def _refusal(
     session: Session, task: Task, *, model: bool, beside: Collection[str]
 ) -> Conflict | None:
@@ -176,13 +163,26 @@ def finish(platform: Platform) -> int:
     with platform.reads() as session:
         query = select(Task.id).where(Task.state == State.DELETING).order_by(Task.created_at)
         marked = session.scalars(query.limit(AT_ONCE)).all()
+    return go_on(platform, marked, erase, "flow.deletion.postponed", "task_id")
+
+
+def go_on(
+    platform: Platform,
+    marked: Iterable[str],
+    erase: Callable[[Platform, str], bool],
+    postponed: str,
+    named: str,
+) -> int:
+    """Take each of `marked` apart by `erase`; how many are gone.
+
+    One that fails holds up no other: its id is logged as `named`, the event being `postponed`.
+    """
     gone = 0
-    for task_id in marked:
+    for each in marked:
         try:
-            gone += erase(platform, task_id)
+            gone += erase(platform, each)
         except Exception as error:  # noqa: BLE001 - a server that is away comes back
-            told = f"{type(error).__name__}: {error}"
-            log.warning("flow.deletion.postponed", task_id=task_id, error=told)
+            log.warning(postponed, **{named: each}, error=f"{type(error).__name__}: {error}")
     return gone
 
 

@@ -86,14 +86,7 @@ def finish(platform: Platform) -> int:
     with platform.reads() as session:
         leaving = select(User.id).where(User.leaving_at.is_not(None)).order_by(User.leaving_at)
         marked = session.scalars(leaving.limit(AT_ONCE)).all()
-    gone = 0
-    for user_id in marked:
-        try:
-            gone += erase(platform, user_id)
-        except Exception as error:  # noqa: BLE001 - a server that is away comes back
-            told = f"{type(error).__name__}: {error}"
-            log.warning("flow.leaving.postponed", user_id=user_id, error=told)
-    return gone
+    return deletion.go_on(platform, marked, erase, "flow.leaving.postponed", "user_id")
 
 
 def erase(platform: Platform, user_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
 
 from shared.db.base import Base
 from shared.db.learning_models import LabelSheet, RetrainTrigger
@@ -297,17 +298,26 @@ def test_whoever_dies_in_the_middle_is_followed(door: Door, ann, monkeypatch) ->
     assert (rows(door, task_id), files(door, task_id)) == ({}, [])
 
 
+def mark_all(session: Session, user_id: str) -> list[str]:
+    """What all of them need of each other holds none of them up."""
+    tasks = session.scalars(select(Task).where(Task.user_id == user_id)).all()
+    beside = {task.id for task in tasks}
+    for task in tasks:
+        deletion.begin(session, task, model=True, beside=beside)
+    return [task.id for task in tasks]
+
+
 def test_an_account_goes_with_all_its_tasks_or_with_none(door: Door) -> None:
     with door.client("leaver") as leaver:
         root = finished(door, "leaver", served=True)
         later = leaver.post(f"/tasks/{root}/rounds", json={}).json()["task_id"]
         platform, user_id = door.platform, door.user_id("leaver")
         with pytest.raises(deletion.NotEnded), platform.sessions.begin() as session:
-            deletion.begin_all(session, user_id)
+            mark_all(session, user_id)
         assert leaver.get(f"/tasks/{root}").json()["state"] == "SUCCEEDED"
         finish(door, later, 2, 0.5)
         with platform.sessions.begin() as session:
-            assert set(deletion.begin_all(session, user_id)) == {root, later}
+            assert set(mark_all(session, user_id)) == {root, later}
         deletion.finish(platform)
         for each in (root, later):
             forget_models(door, each)
