@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -22,8 +21,8 @@ from deploy.cli.learning import print_rounds
 from deploy.cli.watch import table_of, terminal
 from deploy.local.annotator import Annotator, classes_of
 from deploy.local.demo_rounds import another_round, watch_with
-from deploy.local.running import mesh_and_client
-from shared.errors import ActverseError, BadInput
+from deploy.local.running import demonstrated, mesh_and_client
+from shared.errors import BadInput
 from shared.settings import Settings
 
 console = terminal()
@@ -35,16 +34,7 @@ SHORT = {"seconds": 8, "frames": 24, "epochs": 6, "more_frames": 10, "more_epoch
 def main() -> int:
     """Run the demonstration; 0 when a detector came out."""
     asked = _arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))
-    try:
-        return _demonstrate(asked)
-    except ActverseError as error:
-        console.print(f"[red]error:[/] {error}", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped")
-        return 130
+    return demonstrated(console, lambda: _demonstrate(asked))
 
 
 def _arguments() -> argparse.Namespace:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from deploy.cli.client import Client
 from deploy.cli.comparison import SCORES, print_comparison, summary
 from deploy.cli.speech import compared, line_added
 from deploy.cli.watch import terminal
-from deploy.local.running import mesh_and_client
+from deploy.local.running import demonstrated, mesh_and_client
 from deploy.local.voices import Learner, Line, bundled, from_beside, of_yours
 from shared.errors import ActverseError
 from shared.settings import Settings
@@ -39,16 +38,7 @@ console = terminal()
 def main() -> int:
     """Run the demonstration; 0 when every recording was compared."""
     asked = _arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))
-    try:
-        return _demonstrate(asked)
-    except ActverseError as error:
-        console.print(f"[red]error:[/] {error}", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped")
-        return 130
+    return demonstrated(console, lambda: _demonstrate(asked))
 
 
 def _arguments() -> argparse.Namespace:
