@@ -100,6 +100,6 @@ async def set_script_audio(
 
 @router.head("/{script_id}/audio", include_in_schema=False)
 @router.get("/{script_id}/audio", response_class=SentFile, responses=SENT)
-def token_audio(request: Request, scripts: InScripts, script_id: ScriptId) -> Response:
+def script_audio(request: Request, scripts: InScripts, script_id: ScriptId) -> Response:
     """The actor's take; ranges are honoured, so that a player can seek."""
     return sound(scripts.platform, request, *scripts.take(script_id))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.shared.web.door import Door
 
@@ -71,3 +74,18 @@ def until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@contextmanager
+def door_on(
+    request: pytest.FixtureRequest, folder: Path, accounts: dict[str, Any]
+) -> Iterator[Door]:
+    """A door on SQLite, or on the PostgreSQL of the session: the parameter of the fixture says which."""
+    more: dict[str, Any] = {}
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        more["database"] = server.fresh()
+    with Door.opened(folder, accounts=accounts, **more) as opened:
+        yield opened
+    if more:
+        server.drop(more["database"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +18,7 @@ from shared.flow.states import State
 from tests.services.api_gateway.people import (
     QUICK,
     Person,
+    door_on,
     log_in,
     person,
     registered,
@@ -32,14 +32,8 @@ from tests.shared.web.door import Door
 def door(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    more: dict[str, Any] = {}
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres")
-        more["database"] = server.fresh()
-    with Door.opened(tmp_path_factory.mktemp("data"), accounts=QUICK, **more) as opened:
+    with door_on(request, tmp_path_factory.mktemp("data"), QUICK) as opened:
         yield opened
-    if more:
-        server.drop(more["database"])
 
 
 def rows_of(door: Door, user_id: str) -> dict[str, int]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from shared.db.account_models import LoginAttempts
 from tests.services.api_gateway.people import (
     PASSWORD,
     QUICK,
+    door_on,
     log_in,
     person,
     registered,
@@ -31,14 +31,8 @@ LIMITS = QUICK | {"attempts_before_lock": 3, "longest_lock_s": 2}
 def door(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    more: dict[str, Any] = {}
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres")
-        more["database"] = server.fresh()
-    with Door.opened(tmp_path_factory.mktemp("data"), accounts=LIMITS, **more) as opened:
+    with door_on(request, tmp_path_factory.mktemp("data"), LIMITS) as opened:
         yield opened
-    if more:
-        server.drop(more["database"])
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +15,7 @@ import httpx
 import psutil
 
 from shared.flow import clock, sweeper
+from tests.bench.worlds import running
 from tests.services.audio_analyzer import sounds
 from tests.shared.web.door import Door
 
@@ -124,25 +122,12 @@ def _told(setting: Any) -> str:
     return setting if isinstance(setting, str) else json.dumps(setting)
 
 
-@contextmanager
-def _worker(folder: Path, settings: dict[str, Any]) -> Iterator[psutil.Process]:
+def _worker(folder: Path, settings: dict[str, Any]) -> AbstractContextManager[psutil.Process]:
     env = {
-        **os.environ,
         **{f"ACTVERSE_{name.upper()}": _told(value) for name, value in settings.items()},
         "ACTVERSE_DATA_DIR": str(folder),
         "ACTVERSE_WORKER__CONCURRENCY": '{"audio_analyzer": 1}',  # one scorer to wait for
         "ACTVERSE_WORKER__REPORT_EVERY_S": "0.05",
         "PYTHONPATH": str(ROOT),
     }
-    argv = [sys.executable, "-m", "shared.flow.worker", "audio_analyzer"]
-    with (folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    return running(["-m", "shared.flow.worker", "audio_analyzer"], env, folder / "worker.log")
