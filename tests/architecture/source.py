@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("shared", "services", "deploy")
 
 
-@dataclass
 class Module:
-    """One file: its dotted name, and what it imports at load and later (inside functions)."""
+    """One file: its dotted name, and what it imports at load and later (inside functions).
 
-    name: str
-    path: Path
-    tree: ast.Module
-    at_load: set[str] = field(default_factory=set)
-    later: set[str] = field(default_factory=set)
+    It is read when somebody asks: every test process lists the files, few look into all of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = _name_of(path)
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def _imports(self) -> _Imports:
+        found = _Imports(self.name)
+        found.visit(self.tree)
+        return found
+
+    @property
+    def at_load(self) -> set[str]:
+        return self._imports.at_load
 
     @property
     def imports(self) -> set[str]:
-        return self.at_load | self.later
+        return self.at_load | self._imports.later
 
     @property
     def package(self) -> str:
@@ -36,9 +53,11 @@ def _name_of(path: Path) -> str:
 
 
 class _Imports(ast.NodeVisitor):
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: str) -> None:
         self._module = module
         self._depth = 0
+        self.at_load: set[str] = set()
+        self.later: set[str] = set()
 
     def _inner(self, node: ast.AST) -> None:
         self._depth += 1
@@ -64,7 +83,7 @@ class _Imports(ast.NodeVisitor):
         self._add({alias.name for alias in node.names})
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        assert node.level == 0, f"{self._module.name} imports relatively"
+        assert node.level == 0, f"{self._module} imports relatively"
         base = str(node.module)
         for alias in node.names:
             inner = ROOT.joinpath(*base.split("."), alias.name)
@@ -72,16 +91,14 @@ class _Imports(ast.NodeVisitor):
             self._add({f"{base}.{alias.name}" if is_module else base})
 
     def _add(self, names: set[str]) -> None:
-        (self._module.later if self._depth else self._module.at_load).update(names)
+        (self.later if self._depth else self.at_load).update(names)
+
+
+def modules(*folders: str) -> tuple[Module, ...]:
+    """Every module of these folders, by default of the product."""
+    return tuple(module for folder in folders or PRODUCT for module in _modules_of(folder))
 
 
 @cache
-def modules(*folders: str) -> tuple[Module, ...]:
-    """Every module of these folders, by default of the product."""
-    found = []
-    for folder in folders or PRODUCT:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            module = Module(_name_of(path), path, ast.parse(path.read_text(encoding="utf-8")))
-            _Imports(module).visit(module.tree)
-            found.append(module)
-    return tuple(found)
+def _modules_of(folder: str) -> tuple[Module, ...]:
+    return tuple(Module(path) for path in sorted((ROOT / folder).rglob("*.py")))

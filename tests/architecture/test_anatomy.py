@@ -137,7 +137,7 @@ def test_what_the_door_knows_is_what_the_services_can() -> None:
 
 
 def length(module: Module) -> int:
-    return len(module.path.read_text(encoding="utf-8").splitlines())
+    return len(module.text.splitlines())
 
 
 def test_a_file_can_be_read_in_one_sitting() -> None:
@@ -221,6 +221,6 @@ def test_a_setting_is_explained_with_its_unit() -> None:
 
 
 def test_a_setting_has_a_reader() -> None:
-    product = "\n".join(m.path.read_text(encoding="utf-8") for m in modules())
+    product = "\n".join(m.text for m in modules())
     unread = [f"{g}.{n}" for g, n, _ in _fields() if not re.search(rf"\.{n}\b", product)]
     assert unread == []
