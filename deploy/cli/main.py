@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from deploy.cli import account, data, deletion, learning, operator, speech
+from deploy.cli import account, data, deletion, learning, leftovers, operator, speech
 from deploy.cli.client import Client, address
 from deploy.cli.watch import COLOURS, print_task, terminal, watch
 from shared.errors import ActverseError, BadInput
@@ -193,6 +193,7 @@ speech.add_to(app)
 deletion.add_to(app)
 account.add_to(app)
 operator.add_to(app)
+leftovers.add_to(app)
 
 
 def main() -> None:

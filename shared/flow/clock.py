@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from shared import log, wiring
-from shared.flow import deletion, leaving, sweeper
+from shared.flow import deletion, leaving, leftovers, sweeper
 from shared.flow.heartbeat import beat
 from shared.flow.state_figures import StateFigures
 from shared.platform import Platform
@@ -49,6 +49,7 @@ DUTIES = (
     Duty(sweeper.sweep, every_s=2.0),
     Duty(sweeper.look_far_back, every_s=300.0),
     Duty(sweeper.forget_old, every_s=3600.0),
+    Duty(leftovers.remove, every_s=3600.0, aside=True),
     Duty(deletion.finish, every_s=2.0, aside=True),
     Duty(leaving.finish, every_s=2.0, aside=True),
     Duty(leaving.forget_old, every_s=3600.0),

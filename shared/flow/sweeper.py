@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import Incoming, Outgoing, StepRun, Task, now
 from shared.errors import Terminal
-from shared.flow import ledger, leftovers, parking, reviver
+from shared.flow import ledger, parking, reviver
 from shared.flow.states import State
 from shared.messages import Sentence
 from shared.pipelines import atlas
@@ -101,8 +101,7 @@ def look_far_back(platform: Platform) -> None:
 
 
 def forget_old(platform: Platform) -> None:
-    """Delete sent outbox rows, old inbox rows, and what interrupted uploads left."""
-    leftovers.remove(platform)
+    """Delete sent outbox rows and old inbox rows."""
     with platform.sessions.begin() as session:
         session.execute(delete(Outgoing).where(Outgoing.published_at < now() - KEEP_SENT))
         session.execute(delete(Incoming).where(Incoming.at < now() - KEEP_HANDLED))

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import DISK_FULL, BadInput, Conflict, NotFound, explained
@@ -59,6 +60,16 @@ def remove_half_written(root: Path, older_s: float) -> int:
                     path.unlink()
                     removed += 1
     return removed
+
+
+def written_at(folder: Path) -> datetime:
+    """When something was last written in `folder` or below it (UTC); now, if it has just gone."""
+    times = []
+    for base, _, names in os.walk(folder):
+        for path in (Path(base), *(Path(base, name) for name in names)):
+            with contextlib.suppress(FileNotFoundError):
+                times.append(path.lstat().st_mtime)
+    return datetime.fromtimestamp(max(times, default=time.time()), UTC)
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,7 @@ from shared.storage.disk import (
     remove_half_written,
     require_file,
     require_same,
+    written_at,
 )
 from shared.storage.paths import checked_key, checked_prefix, under
 from shared.storage.port import STALE_S, Announced, Extent, Stored, UploadLink
@@ -103,6 +105,12 @@ class FileStorage:
             with contextlib.suppress(FileNotFoundError):
                 sizes.append(under(self.root, key).stat().st_size)
         return Extent(len(sizes), sum(sizes))
+
+    def last_written(self, folder: str) -> dict[str, datetime]:
+        """Looks at the folders and at all in them, half-written files included."""
+        start = under(self.root, checked_prefix(folder))
+        found = [entry for entry in start.glob("[!.]*") if entry.is_dir()]
+        return {f"{folder}/{each.name}": written_at(each) for each in found}
 
     def delete(self, prefix: str) -> int:
         """Remove the file or the folder; harmless when there is none."""

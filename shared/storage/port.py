@@ -105,6 +105,14 @@ class Storage(Protocol):
         """How many files `list` would name, and how large they are."""
         ...
 
+    def last_written(self, folder: str) -> dict[str, datetime]:
+        """The folders directly in `folder`, and when something was last written in each (UTC).
+
+        `inputs` gives `inputs/7373`, be it that half a file is all that it holds. The clock is that
+        of whoever stores the files.
+        """
+        ...
+
     def delete(self, prefix: str) -> int:
         """Remove a key or a whole folder, working copies included; how many keys there were."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +30,7 @@ from shared.storage.port import STALE_S, Announced, Extent, Stored, UploadLink
 from shared.storage.s3_client import Reading, connect, end_stale_uploads
 from shared.storage.s3_direct import DirectUploads, require_life
 from shared.storage.s3_errors import answers
+from shared.storage.s3_listing import Listed, listed, newest_by_folder, sha256_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -140,7 +142,7 @@ class S3Storage:
             sha256, size = digest(path)
         kind = content_type(key)
         head = self._head(key)
-        if head is None or _sha(head) != sha256 or head["ContentLength"] != size:
+        if head is None or sha256_of(head) != sha256 or head["ContentLength"] != size:
             self._upload(path, key, sha256, size, kind)
         if path.resolve() == self.local(key):
             self.cache.note(key, sha256)
@@ -150,7 +152,7 @@ class S3Storage:
         """The cached copy when it is the one in the bucket, else a fresh download, checked."""
         if (head := self._head(checked_key(key))) is None:
             raise self._missing(key)
-        expected = _sha(head)
+        expected = sha256_of(head)
         if sha256 is not None and expected:
             require_same(key, expected, sha256)
         path = self.local(key)
@@ -194,6 +196,10 @@ class S3Storage:
         sizes = self._sizes(checked_prefix(prefix)).values()
         return Extent(len(sizes), sum(sizes))
 
+    def last_written(self, folder: str) -> dict[str, datetime]:
+        """When the newest object of each came."""
+        return newest_by_folder(self._listed(checked_prefix(folder)), folder)
+
     def delete(self, prefix: str) -> int:
         """Delete the objects and the cached copies; may be called again after a failure."""
         keys = self.list(checked_prefix(prefix))
@@ -236,7 +242,7 @@ class S3Storage:
         """The checksum that the server kept, or else one reading; then a copy inside the bucket."""
         key, sha256, size = checked_key(announced.key), announced.sha256, announced.bytes
         head = self._head(key)
-        if head is None or _sha(head) != sha256 or head["ContentLength"] != size:
+        if head is None or sha256_of(head) != sha256 or head["ContentLength"] != size:
             self._direct.receive(announced)
         return Stored(key, self._uri(key), size, sha256, announced.content_type)
 
@@ -275,25 +281,18 @@ class S3Storage:
             return None
 
     def _sizes(self, prefix: str) -> dict[str, int]:
-        start = self.prefix + (f"{checked_prefix(prefix)}/" if prefix else "")
-        pages = self._client.get_paginator("list_objects_v2")
-        with answers(self._where):
-            found = {
-                item["Key"].removeprefix(self.prefix): item["Size"]
-                for page in pages.paginate(Bucket=self.bucket, Prefix=start)
-                for item in page.get("Contents", [])
-            }
+        found = {each.key: each.bytes for each in self._listed(prefix)}
         if "/" in prefix and (head := self._head(prefix)) is not None:
             found[prefix] = head["ContentLength"]
         return {key: size for key, size in found.items() if "/" in key and key[-1] != "/"}
+
+    def _listed(self, prefix: str) -> tuple[Listed, ...]:
+        start = self.prefix + (f"{checked_prefix(prefix)}/" if prefix else "")
+        with answers(self._where):
+            return tuple(listed(self._client, self.bucket, self.prefix, start))
 
     def _uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
     def _missing(self, key: str) -> NotFound:
         return NotFound(Sentence("error.not_made_yet", key=key))
-
-
-def _sha(head: Any) -> str:
-    """The sha256 in an object's metadata; empty for one that somebody else put there."""
-    return str(head.get("Metadata", {}).get("sha256", ""))

@@ -8,6 +8,7 @@ import os
 import shutil
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -105,6 +106,16 @@ class StorageContract:
         assert storage.list("labels/1/b.txt") == ("labels/1/b.txt",)
         assert storage.list("labels/2") == ()
         assert len(storage.list()) == 4
+
+    def test_folders_say_when_something_was_last_written_in_them(self, storage: Storage):
+        began = datetime.now(UTC) - timedelta(seconds=2)  # whole seconds, on some servers
+        for key in ("inputs/1/a.wav", "inputs/1/b/c.wav", "inputs/12/a.wav", "labels/1/a.txt"):
+            put(storage, key, b"x")
+        found = storage.last_written("inputs")
+        assert sorted(found) == ["inputs/1", "inputs/12"]
+        until = datetime.now(UTC) + timedelta(seconds=2)
+        assert all(began <= at <= until for at in found.values())
+        assert storage.last_written("none") == {}
 
     def test_deleting_takes_one_folder_only_and_twice_is_harmless(self, storage: Storage):
         for key in ("labels/1/b.txt", "labels/1/a/c.txt", "labels/12/a.txt"):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.db.models import Upload, now
-from shared.flow import sweeper
+from shared.flow import leftovers
 from shared.storage.port import INCOMING
 from tests.servers.ports import free_ports
 from tests.servers.s3 import S3Server
@@ -120,7 +120,7 @@ def test_what_was_never_completed_is_removed_after_a_while(beside_s3: Door, eve:
         for upload_id in (stale, done, old["upload_id"]):
             session.get_one(Upload, upload_id).created_at = now() - timedelta(days=30)
         session.get_one(Upload, done).state = "READY"
-    sweeper.forget_old(platform)
+    leftovers.remove(platform)
     with platform.reads() as session:
         left = {i for i in (stale, fresh, done, old["upload_id"]) if session.get(Upload, i)}
     assert left == {fresh, done}
