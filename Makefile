@@ -8,7 +8,7 @@ SIDE_BY_SIDE = --numprocesses $(TESTS_AT_ONCE) --dist loadgroup --no-loadscope-r
 export YOLO_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-audio up labelstudio stack stack-down test test-all bench faults lint pipelines doctor clean
+.PHONY: help setup demo demo-audio up labelstudio stack stack-down test test-all bench faults lint manifests pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -62,6 +62,9 @@ lint: setup ## format, style, types, and what deployments are made from
 	@.venv/bin/mypy
 	@deploy/stack/lint.sh
 	@$(PY) -m deploy.k8s.check
+
+manifests: setup ## write what deployments say about each worker, from services/*/deployment.toml, and the pins
+	@$(PY) -m deploy.stack.manifests
 
 pipelines: setup ## print the map: which step follows which event
 	@$(PY) -m deploy.cli pipelines

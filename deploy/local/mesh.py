@@ -145,7 +145,7 @@ class Mesh:
             "PYTHONPATH": str(ROOT),
             **label_studio.wired(self.settings),
         }
-        self.supervisor.add("gateway", ["shared.web.serve", "api_gateway", *_with_api()], env)
+        self.supervisor.add("gateway", ["shared.web.serve"], env)
         for service in atlas.services():
             worker = ["shared.flow.worker", service]
             # gives its work back at once, uncounted; the next one goes on from there
@@ -224,11 +224,6 @@ class Mesh:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _with_api() -> list[str]:
-    """The services that have routes of their own, which the gateway forwards."""
-    return [s for s in atlas.services() if (ROOT / "services" / s / "api.py").exists()]
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks what the containers are made from: versions, the Dockerfile, the compose file.
+# Checks what the containers are made from: what is generated, versions, the Dockerfile, the compose file.
 # Nothing here needs a running Docker. The compose file is read by compose itself, with every profile;
 # where there is none, Debian's package is unpacked under .cache (Debian 12 has only the old 1.29, so it
 # comes from the release after it, by the mirrors that this machine's apt uses). Else this fails.
@@ -33,7 +33,7 @@ compose() {
   fi
 }
 
-.venv/bin/python -m deploy.stack.pins --check
+.venv/bin/python -m deploy.stack.manifests --check
 .venv/bin/hadolint deploy/Dockerfile
 compose --env-file deploy/env.example \
   --profile cpu --profile gpu --profile observability --profile operator config --quiet

@@ -1,25 +1,26 @@
 """Keeps `deploy/requirements/pins.txt` in agreement with the lock.
 
-    python -m deploy.stack.pins           writes the file
+    python -m deploy.stack.pins           writes the file; `make manifests` does too
     python -m deploy.stack.pins --check   fails when it is not what the lock says
 
-The images install names (`<service>.txt`) under the constraint of one file with versions. That file
-holds what the services need and nothing else of the lock: another version of a tool for tests must
-not make every image anew.
+The images install names (`services/<service>/requirements.txt`, and the layers' files here) under the
+constraint of one file with versions. That file holds what the images need and nothing else of the
+lock: another version of a tool for tests must not make every image anew.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-FOLDER = Path(__file__).resolve().parents[1] / "requirements"
+from deploy.stack.deployment import ROOT, requirements_of
+
+FOLDER = ROOT / "deploy" / "requirements"
 LOCK = FOLDER / "lock.txt"
 PINS = FOLDER / "pins.txt"
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ \\;]+)", re.MULTILINE)
@@ -27,18 +28,10 @@ HEAD = "# Versions of everything in the images; `python -m deploy.stack.pins` ta
 
 
 def image_files() -> list[Path]:
-    """The requirement files of the images; whoever adds a service adds one."""
+    """The requirement files of the images: of layers and of those without a service, and services'."""
     others = {PINS.name, LOCK.name}
-    return sorted(
-        p for p in FOLDER.glob("*.txt") if p.name not in others and ".lock." not in p.name
-    )
-
-
-def named_in(path: Path) -> Iterator[Requirement]:
-    """The requirements of one file."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            yield Requirement(line)
+    here = [p for p in FOLDER.glob("*.txt") if p.name not in others and ".lock." not in p.name]
+    return sorted([*here, *ROOT.glob("services/*/requirements.txt")])
 
 
 def locked() -> dict[str, str]:
@@ -55,7 +48,7 @@ def pins() -> str:
     `overrides.in` takes out) is not pinned.
     """
     versions = locked()
-    todo = [need for path in image_files() for need in named_in(path)]
+    todo = [need for path in image_files() for need in requirements_of(path)]
     seen: set[tuple[str, str]] = set()
     while todo:
         need = todo.pop()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from importlib import import_module
+from importlib.resources import files
 
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
@@ -54,13 +56,20 @@ def prepare(platform: Platform, service: str) -> Celery:
     return platform.celery
 
 
+def usual_processes(service: str) -> int:
+    """Of its pool, as its own `deployment.toml` says; one where there is none, or no word of it."""
+    about = files(f"services.{service}") / "deployment.toml"
+    data = tomllib.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    return int(data.get("processes", 1))
+
+
 def main(service: str) -> None:
     """Run the worker until it is told to stop."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service=service)
     watch(settings, service, forks=True)
     app = prepare(wiring.build(settings, service), service)
-    concurrency = settings.worker.concurrency.get(service, 1)
+    concurrency = settings.worker.concurrency.get(service) or usual_processes(service)
     app.worker_main(
         [
             "worker",

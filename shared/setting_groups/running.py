@@ -12,10 +12,9 @@ GIB = 1024**3
 class WorkerSettings(BaseModel):
     """How the workers run."""
 
-    concurrency: dict[str, int] = Field(
-        default_factory=lambda: {"video_processor": 2, "model_inference": 2, "audio_analyzer": 2}
-    )
-    """Pool processes a service; one where it is not named."""
+    concurrency: dict[str, int] = Field(default_factory=dict)
+    """Pool processes a service, such as `{"model_inference": 4}`; who is not named has as many as its
+    `services/<service>/deployment.toml` says, or one."""
     deliveries: int = 4
     """Deliveries of one message before it is parked: the first and the repeats after a kill."""
     lease_s: float = 30.0

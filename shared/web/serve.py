@@ -1,8 +1,12 @@
-"""One process that serves REST: `python -m shared.web.serve <service> ...`."""
+"""One process that serves REST: `python -m shared.web.serve`, the routes of the whole mesh.
+
+With names of services after it, only theirs: `python -m shared.web.serve api_gateway`.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
@@ -10,6 +14,7 @@ import uvicorn
 from shared import log, wiring
 from shared.admission.callers import ensure_first_key
 from shared.db import migrate
+from shared.pipelines import atlas
 from shared.process import allow_many_files
 from shared.settings import Settings
 from shared.telemetry import tracing
@@ -20,8 +25,14 @@ SERVER: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_grac
 """How uvicorn runs: logs are ours, and who is told to stop has seconds for what is under way."""
 
 
+def everybody() -> list[str]:
+    """The gateway, and every service of the map that has routes of its own."""
+    found = [name for name in atlas.services() if find_spec(f"services.{name}.api")]
+    return ["api_gateway", *found]
+
+
 def main(services: list[str]) -> None:
-    """Serve the routes of `services` until told to stop."""
+    """Serve the routes of `services` until told to stop; the first of them names the process."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service=services[0])
     watch(settings, services[0])
@@ -40,4 +51,4 @@ def main(services: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:] or everybody())

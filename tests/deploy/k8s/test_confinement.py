@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.stack.deployment import ROOT, deployment, requirements_of
 from shared.pipelines import atlas
 from tests.deploy.k8s.manifests import (
     NAMES,
@@ -17,6 +18,7 @@ from tests.deploy.k8s.manifests import (
 )
 
 WORKERS = {service.replace("_", "-") for service in atlas.services()}
+OUTSIDE = {"web": {80, 443}, "news": {443, 465, 587}}  # as network/reach.yaml has it
 each_overlay = pytest.mark.parametrize("overlay", NAMES)
 
 
@@ -43,8 +45,8 @@ def test_no_pod_is_root_or_knows_the_cluster(overlay: str) -> None:
 
 @each_overlay
 def test_everything_long_lived_is_asked_whether_it_is_well(overlay: str) -> None:
-    for name, deployment in of_kind(overlay, "Deployment").items():
-        for container in deployment["spec"]["template"]["spec"]["containers"]:
+    for name, wanted in of_kind(overlay, "Deployment").items():
+        for container in wanted["spec"]["template"]["spec"]["containers"]:
             if container.get("command") != ["sleep", "infinity"]:
                 assert {"readinessProbe", "livenessProbe"} <= container.keys(), name
 
@@ -64,19 +66,25 @@ def test_nothing_flows_that_no_policy_names(overlay: str) -> None:
                 assert private <= set(peer["ipBlock"]["except"])
         else:
             reached[name] |= {str(port) for port in ports}
-    web = {80, 443}
-    assert internet == {
-        "video-processor": web,
-        "labeling-manager": web,
-        "audio-analyzer": web,
-        "notification": {443, 465, 587},
-    }
+    callers = who_can({"httpx", "apprise"})
+    assert internet == {name: OUTSIDE[str(deployment(s).internet)] for name, s in callers.items()}
+    assert [name for name, ports in internet.items() if 587 in ports] == ["notification"]
     servers = {"5672", "15672", "5432", "6379", "9000"}
     for name in everybody:
         assert "53" in reached[name]
         assert (servers <= reached[name]) == (name != "triton"), name
     calling = {name for name, ports in reached.items() if "8001" in ports}
-    assert calling == {"gateway", "model-deployer", "model-inference", "operator"}
+    assert calling == {"gateway", "operator", *who_can({"tritonclient"})}
+
+
+def who_can(packages: set[str]) -> dict[str, str]:
+    """Pod -> service, of the workers whose images have one of these ways to call others."""
+    found = {}
+    for service in atlas.services():
+        named = requirements_of(ROOT / "services" / service / "requirements.txt")
+        if {n.name for n in named} & packages:
+            found[service.replace("_", "-")] = service
+    return found
 
 
 @each_overlay

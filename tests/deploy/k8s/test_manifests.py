@@ -18,6 +18,7 @@ from deploy.k8s import check
 from deploy.k8s.render import identity
 from shared import wiring
 from shared.bus.topology import named
+from shared.flow.worker import usual_processes
 from shared.pipelines import atlas
 from shared.settings import Settings
 from shared.web.gate import OPEN
@@ -31,8 +32,8 @@ from tests.deploy.k8s.manifests import (
 )
 
 DOCKERFILE = (check.HERE.parent / "Dockerfile").read_text()
-TARGETS = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
 WORKERS = {service: service.replace("_", "-") for service in atlas.services()}
+TARGETS = {*re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE), *WORKERS} - {"worker"}
 each_overlay = pytest.mark.parametrize("overlay", NAMES)
 
 
@@ -117,7 +118,7 @@ def test_every_service_has_its_worker_that_scales_and_survives_a_drain(overlay: 
 
 
 @each_overlay
-def test_images_are_the_targets_of_the_dockerfile(overlay: str) -> None:
+def test_images_are_the_workers_and_targets_of_the_dockerfile(overlay: str) -> None:
     pods = templates(overlay)
     for name, pod in pods.items():
         for container in containers(pod):
@@ -131,9 +132,9 @@ def test_images_are_the_targets_of_the_dockerfile(overlay: str) -> None:
 
 def test_workers_stop_by_giving_their_work_back() -> None:
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
-    for service in WORKERS:
-        (stage,) = [s for s in stages if re.match(rf"\S+ AS {service}\s", s)]
-        assert "STOPSIGNAL SIGQUIT" in stage
+    (stage,) = [s for s in stages if re.match(r"\S+ AS worker\s", s)]
+    assert "STOPSIGNAL SIGQUIT" in stage
+    assert "exec python" in stage, "or a shell would take the signal"
     grace = {n: p["spec"]["terminationGracePeriodSeconds"] for n, p in templates("gpu").items()}
     assert grace["model-trainer"] >= 300
     assert min(grace[name] for name in WORKERS.values()) >= 60
@@ -153,7 +154,7 @@ def test_settings_are_settings_and_fit(overlay: str, monkeypatch: pytest.MonkeyP
     assert settings.database_url.startswith("postgresql+psycopg://")
     assert settings.model.device == ("gpu" if overlay == "gpu" else "cpu")
     assert settings.worker.concurrency.keys() <= WORKERS.keys()
-    assert settings.worker.concurrency.get("model_trainer", 1) == 1
+    assert settings.worker.concurrency.get("model_trainer", usual_processes("model_trainer")) == 1
     assert settings.gateway.port == 8080 and settings.gateway.host == "0.0.0.0"
     assert settings.notify.urls[0].startswith("mailtos://")
     asked = parse_qs(urlsplit(settings.storage_url).query)

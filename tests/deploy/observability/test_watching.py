@@ -112,7 +112,7 @@ def test_every_figure_is_shown_or_watched() -> None:
 def test_every_service_is_scraped() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    scraped = {c["names"][0]: c["port"] for c in jobs["actverse"]["dns_sd_configs"]}
+    scraped = {n: c["port"] for c in jobs["actverse"]["dns_sd_configs"] for n in c["names"]}
     services = {name.replace("_", "-") for name in atlas.services()}
     assert set(scraped) == services | {"gateway", "clock", "beat"}
     assert set(scraped.values()) == {9100}

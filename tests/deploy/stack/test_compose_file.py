@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from deploy.stack.deployment import ROOT, deployment, requirements_of
 from shared.pipelines import atlas
 
-ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
@@ -77,8 +76,29 @@ def test_only_the_doors_are_published_and_on_this_machine_only() -> None:
 def test_servers_live_in_a_network_that_leads_nowhere() -> None:
     assert FILE["networks"]["inside"] == {"internal": True}
     outside = {n for n, s in SERVICES.items() if "outside" in s.get("networks", [])}
-    calls = {"video-processor", "labeling-manager", "audio-analyzer", "notification", "operator"}
-    assert outside == PUBLISHED | calls
+    assert outside == PUBLISHED | callers() | {"operator"}
+
+
+def callers() -> set[str]:
+    """The containers of the services whose packages can call servers that users name."""
+    found = set()
+    for service in atlas.services():
+        named = requirements_of(ROOT / "services" / service / "requirements.txt")
+        if {n.name for n in named} & {"httpx", "apprise"}:
+            found.add(service.replace("_", "-"))
+    return found
+
+
+@pytest.mark.parametrize("service", atlas.services())
+def test_who_asks_the_models_waits_until_one_is_there_and_only_its_writer_writes(
+    service: str,
+) -> None:
+    worker = SERVICES[service.replace("_", "-")]
+    named = {n.name for n in requirements_of(ROOT / "services" / service / "requirements.txt")}
+    models = [v for v in worker["volumes"] if v.partition(":")[0] == "models"]
+    assert bool(models) == ("tritonclient" in named) == ("global-model" in worker["depends_on"])
+    writes = models == ["models:/models"]
+    assert writes == (deployment(service).models == "writes") == (service == "model_deployer")
 
 
 def test_a_secret_is_required_and_never_written_down() -> None:

@@ -1,4 +1,4 @@
-"""One Dockerfile: a target a service, each with the packages that its code imports."""
+"""One Dockerfile: an image a service, each with the packages that its code imports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from deploy.stack import pins
+from deploy.stack.deployment import deployment, requirements_of
 from shared.pipelines import atlas
+from shared.web.serve import everybody
 from tests.architecture.source import ROOT, Module, modules
 
 TEXT = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 OTHERS = {"api_gateway", "beat", "clock", "flower", "operator"}
 TARGETS = sorted({*atlas.services(), *OTHERS})
 HEAVY = {"torch", "torchvision", "ultralytics"}
-WITH_TORCH = {"model_trainer", "model_deployer"}
 OWNERS = packages_distributions()  # import name -> packages
 ONLY_WRITTEN_BY = {"shared.serving.onnx_file": "model_deployer"}  # the others read the repository
 MODEL_SERVERS = ("shared.serving.triton_server", "shared.serving.openvino_server")
@@ -30,10 +31,18 @@ COMES_WITH |= {"anyio": "fastapi"}
 COMES_WITH |= {"httpcore": "httpx", "tornado": "flower", "protobuf": "onnx"}
 
 
+@cache
 def stages() -> dict[str, tuple[str, str]]:
-    """Name -> (what it stands on, its lines)."""
+    """Name -> (what it stands on, its lines); the stage of workers once for each of them."""
     parts = re.split(r"^FROM (\S+) AS (\S+)$", TEXT, flags=re.MULTILINE)[1:]
-    return {n: (b, t) for b, n, t in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
+    found = {n: (b, t) for b, n, t in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
+    stands_on, lines = found.pop("worker")
+    assert stands_on == "${LAYER}"
+    for service in atlas.services():
+        assert service not in found
+        own = re.sub(r"\$\{SERVICE\}|\$SERVICE\b", service, lines)
+        found[service] = (deployment(service).layer, own)
+    return found
 
 
 def lineage(target: str) -> Iterator[str]:
@@ -44,15 +53,16 @@ def lineage(target: str) -> Iterator[str]:
 
 def entry_points(target: str) -> list[str]:
     """The modules that the container runs, the jobs in its image included."""
-    command = re.findall(r'"(shared\.[\w.]+|deploy\.[\w.]+)"', stages()[target][1])
-    served = re.findall(r'"([a-z_]+)"', stages()[target][1].rpartition("CMD")[2])
+    command = re.findall(
+        r"\b(?:shared|deploy)\.[a-z_.]+", stages()[target][1].rpartition("\n\n")[0]
+    )
     found = [*command, "shared.flow.heartbeat"]
     if target in atlas.services():
         found.append(f"services.{target}.tasks")
     if target == "model_deployer":
         found.append("services.model_deployer.install")
     if target == "api_gateway":
-        found += [f"services.{name}.api" for name in served if f"services.{name}.api" in MODULES]
+        found += [f"services.{name}.api" for name in everybody()]
     return found
 
 
@@ -78,11 +88,22 @@ def named_engines(path: Path) -> list[str]:
     return re.findall(r'"((?:shared|services)\.[\w.]+):\w+"', text)
 
 
+def files(stage: str) -> list[Path]:
+    """What the stage installs: the files that it copies to /requirements under the names it gives."""
+    lines = stages()[stage][1]
+    found = {}
+    for line in re.findall(r"^COPY ((?:deploy|services)/.+)$", lines, re.MULTILINE):
+        *sources, to = line.split()
+        for source in sources:
+            name = Path(source).name if to.endswith("/") else Path(to).name
+            found[name] = ROOT / source
+    return [found[name] for name in re.findall(r"install\.sh (\S+\.txt)", lines)]
+
+
 def installed(target: str) -> set[str]:
     names = set()
     for stage in lineage(target):
-        for file in re.findall(r"install\.sh (\S+\.txt)", stages()[stage][1]):
-            names |= {canonicalize_name(n.name) for n in pins.named_in(pins.FOLDER / file)}
+        names |= {canonicalize_name(n.name) for f in files(stage) for n in requirements_of(f)}
     return names
 
 
@@ -94,7 +115,9 @@ def test_there_is_a_target_for_every_container() -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_reads_only_its_own_requirements(target: str) -> None:
     _, lines = stages()[target]
-    assert re.findall(r"requirements/(\S+\.txt) ", lines) == [f"{target}.txt"]
+    own = f"services/{target}/requirements.txt"
+    (file,) = files(target)
+    assert str(file.relative_to(ROOT)) in {own, f"deploy/requirements/{target}.txt"}
     assert "USER 10001:10001" in lines
     code = lines.index("COPY shared/")
     assert lines.index("install.sh") < code, "an edit of code must not install packages again"
@@ -124,8 +147,19 @@ def only_for_types(module: Module, top: str) -> bool:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_only_who_trains_or_exports_carries_torch(target: str) -> None:
-    assert bool(installed(target) & HEAVY) == (target in WITH_TORCH)
+def test_only_whose_code_imports_torch_carries_it(target: str) -> None:
+    tops = {i.split(".")[0] for module in reached(target).values() for i in module.imports}
+    assert bool(installed(target) & HEAVY) == bool(tops & HEAVY)
+
+
+def test_a_layer_is_shared_by_those_who_need_all_of_it() -> None:
+    """What a worker names itself, so that its image is right without the argument too."""
+    layers = {service: deployment(service).layer for service in atlas.services()}
+    assert layers["model_trainer"] == layers["model_deployer"] == "torch"
+    for service, layer in layers.items():
+        (own,) = files(service)
+        named = {canonicalize_name(n.name) for n in requirements_of(own)}
+        assert (layer == "torch") == bool(named & HEAVY), service
 
 
 @pytest.mark.parametrize("target", atlas.services())
@@ -151,5 +185,5 @@ def test_the_pins_are_those_of_the_lock(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_name_of_an_image_is_pinned() -> None:
     pinned = {line.split("==")[0] for line in pins.PINS.read_text(encoding="utf-8").splitlines()}
     for path in pins.image_files():
-        for need in pins.named_in(path):
-            assert canonicalize_name(need.name) in pinned, f"{path.name}: {need.name}"
+        for need in requirements_of(path):
+            assert canonicalize_name(need.name) in pinned, f"{path}: {need.name}"

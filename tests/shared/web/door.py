@@ -25,17 +25,9 @@ from shared.platform import Platform
 from shared.progress.board import publish_progress
 from shared.settings import Settings
 from shared.web.app import create_app
+from shared.web.serve import everybody
 
-SERVICES = (
-    "api_gateway",
-    "video_processor",
-    "labeling_manager",
-    "model_trainer",
-    "model_deployer",
-    "model_inference",
-    "notification",
-    "audio_analyzer",
-)
+SERVICES = tuple(everybody())
 VIDEO_URL = "https://example.org/openfield.mp4"
 
 
