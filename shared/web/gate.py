@@ -6,11 +6,14 @@ stranger would learn what is wrong with his JSON, and could send any amount of i
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.admission.callers import Caller
 from shared.errors import TooLarge
 from shared.messages import Sentence
 from shared.platform import Platform
@@ -43,6 +46,7 @@ class Gate:
         self._platform = platform
         self._limits = Limits(platform.settings)
         self._token = platform.settings.metrics.token
+        self._asked: dict[str, asyncio.Event] = {}  # keys that are being looked up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer."""
@@ -53,17 +57,31 @@ class Gate:
         try:
             known = not _needs_no_key(scope["path"])
             if known and not scrapes(request, self._token):
-                key = key_of(request)
-                address = request.client.host if request.client else "unknown"
-                request.state.caller = self._limits.at_hand(key) or await run_in_threadpool(
-                    self._limits.identified, self._platform, key, address
-                )
+                request.state.caller = await self._caller(request)
             sends = request.headers.get("content-type", "").startswith("multipart/")
             receive = _bounded(request, receive, may_upload=known and sends)
         except Exception as error:  # noqa: BLE001 - the handlers of the app begin further inside
             await answer(request, told(request, error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _caller(self, request: Request) -> Caller:
+        """Who asks; of many requests with one key that come at one moment, one looks for all."""
+        key = key_of(request) or ""
+        address = request.client.host if request.client else "unknown"
+        while (caller := self._limits.at_hand(key)) is None:
+            if asked := self._asked.get(key):
+                await asked.wait()
+                continue
+            self._asked[key] = found = asyncio.Event()
+            try:
+                return await run_in_threadpool(
+                    self._limits.identified, self._platform, key, address
+                )
+            finally:
+                del self._asked[key]
+                found.set()
+        return caller
 
 
 def _needs_no_key(path: str) -> bool:
