@@ -25,6 +25,9 @@ from shared.settings import Settings
 from shared.telemetry import tracing
 from shared.telemetry.process import watch
 
+YIELDS = 5
+"""By so much whoever answers people goes before, on a machine that does both."""
+
 
 def load_tasks(platform: Platform, service: str) -> dict[str, TaskSpec]:
     """Register every task that `services/<service>/tasks.py` declares; returns them by name."""
@@ -65,6 +68,7 @@ def usual_processes(service: str) -> int:
 
 def main(service: str) -> None:
     """Run the worker until it is told to stop."""
+    os.nice(YIELDS)
     settings = Settings()
     log.configure(settings.log_level, settings.log_format, service=service)
     watch(settings, service, forks=True)

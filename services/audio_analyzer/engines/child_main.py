@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,9 @@ from typing import Any
 from services.audio_analyzer.engines.answering import answer_requests
 from services.audio_analyzer.engines.comparison import Comparison
 
-YIELDS = 5
-"""By so much whoever answers people goes before on a machine that does both."""
-
 
 def main(given: list[str]) -> None:
     """Answer until there is nothing more to be asked; the last of `given` is `longest_s`."""
-    os.nice(YIELDS)
     comparison = Comparison(float(given[3]))
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
