@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
-import shutil
+from functools import partial
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -23,8 +22,9 @@ from shared.storage.port import Announced
 from shared.telemetry.table import UPLOAD_BYTES
 from shared.web import uploads
 from shared.web.access import InCaller, InPlatform
+from shared.web.form_file import OPAQUE, safe_name
 from shared.web.openapi import file_body, responses
-from shared.web.received import NotMedia, UploadTooLarge
+from shared.web.received import Limit, NotMedia, Received, UploadTooLarge
 
 PENDING, READY = "PENDING", "READY"
 router = APIRouter(prefix="/uploads", tags=["uploads"])
@@ -38,13 +38,12 @@ router = APIRouter(prefix="/uploads", tags=["uploads"])
 )
 async def upload(request: Request, platform: InPlatform, caller: InCaller) -> UploadView:
     """Send a media file (multipart/form-data, field `file`); it is streamed to disk."""
-    limit = uploads.Limit(platform.settings.gateway.max_upload_bytes)
+    limit = Limit(platform.settings.gateway.max_upload_bytes)
     folder = platform.storage.local("uploads/new").parent
-    received = await uploads.receive(request, folder, limit)
-    return await asyncio.to_thread(_keep, platform, caller, received)
+    return await uploads.receive(request, folder, limit, partial(_keep, platform, caller))
 
 
-def _keep(platform: Platform, caller: Caller, received: uploads.Received) -> UploadView:
+def _keep(platform: Platform, caller: Caller, received: Received) -> UploadView:
     row = Upload(
         id=received.id,
         user_id=caller.user_id,
@@ -58,7 +57,6 @@ def _keep(platform: Platform, caller: Caller, received: uploads.Received) -> Upl
         with platform.sessions.begin() as session:
             session.add(row)
     except Exception:  # nobody will hear of this file: it must not stay
-        shutil.rmtree(received.path.parent, ignore_errors=True)
         with contextlib.suppress(ActverseError):
             platform.storage.delete(f"uploads/{received.id}")
         raise
@@ -76,7 +74,7 @@ def announce_upload(platform: InPlatform, caller: InCaller, wish: DirectUploadWi
     limit = platform.settings.gateway.max_upload_bytes
     if wish.bytes > limit:
         raise UploadTooLarge(limit)
-    upload_id, filename = uuid4().hex, uploads.safe_name(wish.filename)
+    upload_id, filename = uuid4().hex, safe_name(wish.filename)
     announced = Announced(
         key=f"uploads/{upload_id}/{filename}",
         bytes=wish.bytes,
@@ -128,7 +126,7 @@ def _media_type(declared: str) -> str:
     kind = declared.split(";", maxsplit=1)[0].strip().lower()
     if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind):
         raise NotMedia(Sentence("found.no_media_type"))
-    if not kind.startswith(("video/", "audio/")) and kind not in uploads.OPAQUE:
+    if not kind.startswith(("video/", "audio/")) and kind not in OPAQUE:
         raise NotMedia(Sentence("found.declared", kind=kind))
     return kind
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+from functools import partial
 from pathlib import Path
 
 from anyio import CapacityLimiter
@@ -24,7 +24,7 @@ from shared.flow import wishes
 from shared.pipelines.speech import AnalysisOptions
 from shared.platform import Platform
 from shared.web import uploads
-from shared.web.received import Received
+from shared.web.received import Limit, Received
 
 FOLDER = "inputs"  # each task has one of its own in it
 SERVICE = "audio_analyzer"
@@ -58,10 +58,11 @@ class Reception:
         """
         async with uploads.hearing_out(request):
             await run_sync(self._check, subject, line_id, limiter=self._limiter)
-        limit = uploads.Limit(self._platform.settings.speech.max_recording_bytes, RecordingTooLarge)
-        received = await uploads.receive(request, self._folder, limit, new_id())
-        given = (caller, subject, line_id, received)
-        return await run_sync(self._keep, *given, limiter=self._limiter)
+        limit = Limit(self._platform.settings.speech.max_recording_bytes, RecordingTooLarge)
+        keep = partial(self._keep, caller, subject, line_id)
+        return await uploads.receive(
+            request, self._folder, limit, keep, upload_id=new_id(), threads=self._limiter
+        )
 
     def _check(self, subject: Subject, line_id: str) -> None:
         self._pressure.admit(SERVICE)
@@ -74,7 +75,6 @@ class Reception:
             recording = self._store(received)
             self._ask(caller, subject, line_id, job_id, recording)
         except Exception:  # nobody will hear of this file: it must not stay
-            shutil.rmtree(received.path.parent, ignore_errors=True)
             with contextlib.suppress(ActverseError):
                 self._platform.storage.delete(f"{FOLDER}/{job_id}")
             raise

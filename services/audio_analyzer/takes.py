@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fastapi import Request
 
@@ -12,7 +13,6 @@ from services.audio_analyzer.preparation import folder_of
 from shared.admission.pressure import Pressure
 from shared.web import uploads
 from shared.web.received import Limit
-from shared.web.uploads import receive
 
 SERVICE = "audio_analyzer"
 
@@ -26,8 +26,7 @@ async def take(request: Request, lines: Lines, pressure: Pressure, line_id: str)
         await asyncio.to_thread(_check, lines, pressure, line_id)
     folder = lines.platform.storage.local(f"{folder_of(lines.subject, line_id)}/new").parent
     limit = Limit(lines.platform.settings.speech.max_recording_bytes, RecordingTooLarge)
-    received = await receive(request, folder, limit)
-    return await asyncio.to_thread(lines.set_take, line_id, received)
+    return await uploads.receive(request, folder, limit, partial(lines.set_take, line_id))
 
 
 def _check(lines: Lines, pressure: Pressure, line_id: str) -> None:

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from shared.web import uploads
-from shared.web.uploads import forget_broken, safe_name
+from shared.web.form_file import safe_name
+from shared.web.uploads import forget_broken
 from tests.shared.web.door import Door
 
 ROOT = Path(__file__).resolve().parents[3]
