@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import structlog
+from pydantic import ValidationError
 
 from services.audio_analyzer import analyses, problems
 from services.audio_analyzer.analysis_errors import NoAnalysis
 from services.audio_analyzer.remote_errors import NotWaitingYet, ServerFailed
 from services.audio_analyzer.remote_schemas import Told
+from shared.errors import ActverseError, BadInput
 from shared.events.speech import RemoteAnalysisCompleted, Subject
+from shared.fields import Unfit
 from shared.flow import ledger
 from shared.flow.states import ENDED, State
 from shared.messages import Sentence
@@ -46,13 +50,26 @@ def take(platform: Platform, subject: Subject, job_id: str, told: Told) -> bool:
     return True
 
 
+def give_up(platform: Platform, job_id: str, error: ActverseError) -> None:
+    """End a comparison that the server will not do, unless it has ended meanwhile."""
+    with platform.sessions.begin() as session:
+        (run,) = ledger.latest_runs(session, job_id)
+        if run.state == State.WAITING:
+            _failed(platform, session, run, error)
+
+
+def _failed(
+    platform: Platform, session: ledger.Session, run: ledger.StepRun, error: ActverseError
+) -> bool:
+    if not ledger.failed(session, platform.bus, run, error):
+        return False
+    analyses.fail(session, run.task_id, problems.kept(error))
+    return True
+
+
 def _conclude(platform: Platform, session: ledger.Session, run: ledger.StepRun, told: Told) -> bool:
     if told.result is None:
-        error = _failure(told)
-        if not ledger.failed(session, platform.bus, run, error):
-            return False
-        analyses.fail(session, run.task_id, problems.kept(error))
-        return True
+        return _failed(platform, session, run, _failure(told))
     result = told.result.model_dump(mode="json", exclude_unset=True)
     best = told.result.NBest[0].PronunciationAssessment if told.result.NBest else None
     task = session.get_one(ledger.Task, run.task_id)
@@ -80,3 +97,28 @@ def _failure(told: Told) -> ServerFailed:
 def _ignored(job_id: str, state: str) -> bool:
     log.info("audio_analyzer.remote.ignored", job_id=job_id, state=state)
     return False
+
+
+def read_told(body: bytes) -> Told:
+    """What the body says; `BadInput` for what is no JSON (NaN is none), `Unfit` for another form.
+
+    Whatever is taken here is written again for every reader, and what could not be would keep the
+    readers of other comparisons from theirs: half a character, 1e999, a thousand lists in each other.
+    """
+    try:
+        given = json.loads(body, parse_constant=_no_number)
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadInput(Sentence("error.not_json")) from error
+    try:
+        told = Told.model_validate(given)
+        told.model_dump(mode="json")
+    except ValidationError as error:
+        raise Unfit(error.errors(), under="body") from error
+    except ValueError as error:
+        raise BadInput(Sentence("error.not_json")) from error
+    return told
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(constant)

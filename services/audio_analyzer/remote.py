@@ -7,8 +7,9 @@ the one that signs the addresses, so any gateway can check the answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import structlog
@@ -31,6 +32,7 @@ from shared.net.signed_links import AUDIO, kept_secret, link_path
 from shared.pipelines.dsl import Pipeline
 from shared.pipelines.speech import AUDIO_ANALYSIS, REMOTE_AUDIO_ANALYSIS
 from shared.platform import Platform
+from shared.setting_groups.speech import SpeechSettings
 from shared.settings import Settings, revealed
 
 PURPOSE = "actverse analysis webhook v1"
@@ -69,13 +71,16 @@ def ask(platform: Platform, job: RemoteJob, attempt: int) -> RemoteJob:
     if not server:
         raise NoAnalysisServer
     body = _request(platform, job)
-    headers = {"Idempotency-Key": f"{job.task_id}.{attempt}"}
-    if key := revealed(speech.analysis_key):
-        headers["Authorization"] = f"Bearer {key}"
+    headers = {"Idempotency-Key": key_of(job.task_id, attempt)}
     with breaker_of(spoken(server)).asking():
-        _post(f"{server}{PATHS[job.subject]}", body, headers, speech.analysis_timeout_s)
+        _post(f"{server}{PATHS[job.subject]}", speech, headers=headers, json=body)
     log.info("audio_analyzer.remote.asked", server=spoken(server), attempt=attempt)
     return job.having(server=spoken(server))
+
+
+def key_of(job_id: str, attempt: int) -> str:
+    """By what the server knows this attempt."""
+    return f"{job_id}.{attempt}"
 
 
 def _request(platform: Platform, job: RemoteJob) -> dict[str, Any]:
@@ -107,31 +112,57 @@ def _address(platform: Platform, gateway: str, key: str) -> str:
     return link or gateway + link_path(link_secret(platform.settings), key, life_s, AUDIO)
 
 
-def _post(url: str, body: dict[str, Any], headers: dict[str, str], timeout_s: float) -> None:
-    where = spoken(url)
+def _post(url: str, speech: SpeechSettings, **more: Any) -> None:
+    answer = call("POST", url, speech, MAX_READ, **more)
+    if httpx.codes.is_success(answer.status):
+        return
+    if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        raise ServerKeyUnknown(spoken(url), answer.status)
+    raise ServerRefused(spoken(url), answer.status, words_of(answer.said))
+
+
+class Answer(NamedTuple):
+    """What a server says."""
+
+    status: int
+    said: bytes  # the beginning of it; nothing of what follows is read
+
+
+def call(
+    method: str,
+    url: str,
+    speech: SpeechSettings,
+    most: int,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Answer:
+    """Ask the analysis server, with our key; redirects are not followed, or others would get it.
+
+    At most `most` bytes are read, and of a success only those of a GET. Raises `ServerAway` where
+    it does not answer, or says that it cannot now.
+    """
+    where, own = spoken(url), dict(headers or {})
+    if key := revealed(speech.analysis_key):
+        own["Authorization"] = f"Bearer {key}"
     try:
         with (
-            httpx.Client(timeout=timeout_s) as client,
-            client.stream("POST", url, json=body, headers=headers) as response,
+            httpx.Client(timeout=speech.analysis_timeout_s) as client,
+            client.stream(method, url, headers=own, **more) as response,
         ):
-            said = _beginning(response)  # of an answer without end, too
+            wanted = method == "GET" or not response.is_success
+            said = _beginning(response, most) if wanted else b""  # of an answer without end, too
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServerAway(where, str(error) or type(error).__name__) from error
     status = response.status_code
-    if response.is_success:
-        return
     if status in LATER or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise ServerAway(where, f"HTTP {status}", retry_after_s(response))
-    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        raise ServerKeyUnknown(where, status)
-    raise ServerRefused(where, status, words_of(said))
+    return Answer(status, said)
 
 
-def _beginning(response: httpx.Response) -> bytes:
+def _beginning(response: httpx.Response, most: int) -> bytes:
     said = b""
-    if not response.is_success:
-        for piece in response.iter_bytes(MAX_READ):
-            said += piece
-            if len(said) >= MAX_READ:
-                break
-    return said[:MAX_READ]
+    for piece in response.iter_bytes(MAX_READ):
+        said += piece
+        if len(said) >= most:
+            break
+    return said[:most]

@@ -191,6 +191,15 @@ class Told(BaseModel):
         return self
 
 
+GOING_ON = "processing"
+
+
+class GoingOn(BaseModel):
+    """The comparison has not ended; the webhook will be called."""
+
+    status: Literal["processing"] = Field(examples=["processing"])
+
+
 # --- what travels between tasks ---
 
 

@@ -160,6 +160,11 @@ def _fetched(job: ServiceJob, platform: Platform) -> ServiceJob:
     return job.having(recording_key=keys[0], reference_key=keys[1], reference_sha256=digests[1])
 
 
+def result_of(task_id: str) -> str:
+    """Where the result of a comparison lies."""
+    return f"{FOLDER}/{task_id}/{RESULT}"
+
+
 class References:
     """The features of takes that a process has looked at last, by content.
 
@@ -195,7 +200,7 @@ def _compared(job: ServiceJob, platform: Platform, scorer: SpeechScorer) -> Serv
     storage = platform.storage
     reference = references.of(scorer, job, platform)
     score = scorer.score(reference, storage.fetch(job.recording_key))
-    key = f"{FOLDER}/{job.task_id}/{RESULT}"
+    key = result_of(job.task_id)
     storage.local(key).write_text(json.dumps(score.result), encoding="utf-8")
     storage.keep(key)
     return job.having(result_key=key, recognition=score.recognition)

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Path
+from fastapi.responses import JSONResponse
 
 from services.audio_analyzer import service
-from services.audio_analyzer.remote_schemas import ScriptWish, ServiceAccepted, VoiceWish
+from services.audio_analyzer import standing as standings
+from services.audio_analyzer.remote_schemas import (
+    GoingOn,
+    ScriptWish,
+    ServiceAccepted,
+    Told,
+    VoiceWish,
+)
 from shared.web.access import InCaller, InPlatform, InPressure
 from shared.web.openapi import responses
 
 router = APIRouter(tags=["analysis"])
 ANSWERS = responses(400, 403, 404, 422)
+AskedWith = Annotated[
+    str,
+    Path(
+        max_length=255,
+        examples=["73732cad.1"],
+        description="The Idempotency-Key or job_id that it was asked with, or its task_id",
+    ),
+]
 Key = Annotated[
     str | None,
     Header(min_length=1, max_length=255, examples=["73732cad.1"], alias="Idempotency-Key"),
@@ -44,3 +60,9 @@ def analyze_script(
 ) -> ServiceAccepted:
     """The same with a script, whose text may come as words."""
     return service.accept(platform, caller, pressure, "script", wish, wish.said, idempotency_key)
+
+
+@router.get("/analyses/{key}", responses=responses(400, 404), response_model=Told | GoingOn)
+def standing(platform: InPlatform, caller: InCaller, key: AskedWith) -> JSONResponse:
+    """What the webhook was told, for a caller that has missed it; `processing` before that."""
+    return JSONResponse(standings.standing(platform, caller, key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.audio_analyzer import preparation
+from services.audio_analyzer import inquiries, preparation
 from services.audio_analyzer.analysis_tasks import load_reference, score_recording, store_analysis
 from services.audio_analyzer.remote_tasks import (
     ask_analysis_server,
@@ -19,6 +19,7 @@ __all__ = [
     "ask_analysis_server",
     "call_back",
     "fetch_audio",
+    "inquire_after_answers",
     "load_reference",
     "prepare_reference",
     "renew_references",
@@ -39,3 +40,9 @@ def renew_references(platform: Platform) -> None:
     """Have takes prepared again whose features are of another version; tell of those given up."""
     preparation.heal(platform)
     preparation.renew(platform, scorer_of(platform).feature_version)
+
+
+@periodic
+def inquire_after_answers(platform: Platform) -> None:
+    """Ask the analysis server about what it owes for long."""
+    inquiries.inquire(platform)

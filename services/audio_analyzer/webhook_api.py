@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
 
 from services.audio_analyzer import answers
+from services.audio_analyzer.answers import read_told
 from services.audio_analyzer.remote import webhook_secret
 from services.audio_analyzer.remote_errors import NoLinkSecret
 from services.audio_analyzer.remote_schemas import Told
-from shared.errors import BadInput, Unauthorised
+from shared.errors import Unauthorised
 from shared.events.speech import Subject
-from shared.fields import Unfit
 from shared.messages import Sentence
 from shared.net.signed_calls import ID, SIGNATURE, TIMESTAMP, check_call
 from shared.platform import Platform
@@ -80,29 +78,4 @@ def _taken(
     except NoLinkSecret as error:  # then this mesh has asked nobody
         raise Unauthorised(Sentence("error.call_forged")) from error
     check_call(secret, headers, body)
-    answers.take(platform, subject, job_id, _read(body))
-
-
-def _read(body: bytes) -> Told:
-    """What the body says; `BadInput` for what is no JSON (NaN is none), `Unfit` for another form.
-
-    Whatever is taken here is written again for every reader, and what could not be would keep the
-    readers of other comparisons from theirs: half a character, 1e999, a thousand lists in each other.
-    """
-    try:
-        given = json.loads(body, parse_constant=_no_number)
-        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadInput(Sentence("error.not_json")) from error
-    try:
-        told = Told.model_validate(given)
-        told.model_dump(mode="json")
-    except ValidationError as error:
-        raise Unfit(error.errors(), under="body") from error
-    except ValueError as error:
-        raise BadInput(Sentence("error.not_json")) from error
-    return told
-
-
-def _no_number(constant: str) -> None:
-    raise ValueError(constant)
+    answers.take(platform, subject, job_id, read_told(body))

@@ -90,7 +90,7 @@ class StepRun(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
-    revived_at: Mapped[datetime | None]  # a lost continuation was last sent again
+    revived_at: Mapped[datetime | None]  # last sent again; while it waits: last asked about
 
 
 class WorkRun(Base):

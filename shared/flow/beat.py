@@ -16,6 +16,7 @@ from shared.telemetry.process import watch
 
 FORGET_EVERY_S = 3600.0
 REFERENCES_EVERY_S = 60.0
+INQUIRIES_EVERY_S = 20.0
 
 
 def _scheduler(heartbeat: Path | None) -> type[Scheduler]:
@@ -47,6 +48,7 @@ def ticks(settings: Settings) -> tuple[Tick, ...]:
         Tick("notification", "send_due", settings.notify.poll_s),
         Tick("notification", "forget_old", FORGET_EVERY_S),
         Tick("audio_analyzer", "renew_references", REFERENCES_EVERY_S),
+        Tick("audio_analyzer", "inquire_after_answers", INQUIRIES_EVERY_S),
     )
 
 

@@ -142,6 +142,10 @@ REMOTE = {
         "en": "The webhook {where} cannot take the answer just now (HTTP {status}).",
         "ko": "웹훅이 지금은 결과를 받을 수 없습니다: {where} (HTTP {status}).",
     },
+    "error.comparison_stopped": {
+        "en": "The analysis server has stopped this comparison.",
+        "ko": "분석 서버가 이 비교를 중단했습니다.",
+    },
     "error.text_or_words": {
         "en": "Send the text, or its words; together at most {most} characters.",
         "ko": "텍스트나 단어 목록을 보내 주세요. 최대 글자 수: {most}.",

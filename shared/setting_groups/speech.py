@@ -24,6 +24,9 @@ class SpeechSettings(BaseModel):
     """API key that the analysis server asks for; None = it asks for none."""
     analysis_timeout_s: Annotated[float, Field(gt=0)] = 20.0
     """Longest wait for the analysis server to take a request, seconds; its answer comes later."""
+    inquire_after_s: Annotated[float, Field(gt=0)] = 60.0
+    """The analysis server is asked about a comparison that it owes for so long, in case its answer
+    was lost, and later with growing pauses, seconds."""
     fetch_s: Annotated[float, Field(gt=0)] = 60.0
     """Longest time in which audio is fetched, or a webhook called, for another mesh, seconds."""
     link_s: Annotated[int, Field(ge=60)] = 3600

@@ -48,7 +48,8 @@ MORE = {
         *("analysis_errors", "analysis_schemas", "analysis_tasks", "analysis_views"),
         # compared by another mesh, and for others
         *("remote", "remote_errors", "remote_schemas", "remote_tasks", "answers", "webhook_api"),
-        *("service", "service_api", "transfer", "audio_links_api"),
+        "inquiries",  # after answers that are owed for long
+        *("service", "service_api", "standing", "transfer", "audio_links_api"),
     },
     "labeling_manager": {
         *("drafts", "labeler_api", "labeler_schemas"),  # the labeler in the browser

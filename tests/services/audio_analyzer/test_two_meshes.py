@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from services.audio_analyzer import tasks, webhook_api
 from shared.db.models import Task
-from shared.flow.states import State
+from shared.errors import NotFound
+from shared.flow.states import ENDED, State
 from tests.servers.ports import free_port
 from tests.services.audio_analyzer.meshes import Mesh, mesh_at
 
@@ -85,3 +87,31 @@ def test_what_the_server_cannot_read_is_told_in_the_readers_language(pair: Pair)
     assert asker.seen(job_id, "ko")["message"].startswith("소리로 읽을 수 없는 파일입니다")
     theirs = server.until(lambda: (t := served(pair, job_id)).state == State.FAILED and t)
     assert theirs.error["code"] == "UnreadableAudio"
+
+
+def test_an_answer_whose_call_is_lost_is_fetched(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker, server = pair
+
+    def lost(*_: object) -> None:
+        raise NotFound("As if another gateway stood here.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(webhook_api, "_taken", lost)
+        line_id = asker.line(text=LINE, take=TAKE.read_bytes())
+        job_id = asker.send(line_id, SAID.read_bytes())
+        theirs = server.until(lambda: _ended(pair, job_id))
+    assert theirs.error["code"] == "WebhookRefused"
+    assert asker.seen(job_id)["progress"] == 90
+    monkeypatch.setattr(asker.platform.settings.speech, "inquire_after_s", 0.001)
+    tasks.inquire_after_answers.function(asker.platform)
+    seen = asker.seen(job_id)
+    assert seen["status"] == "completed"
+    assert 0 < seen["result"]["NBest"][0]["PronunciationAssessment"]["PronScore"] < 99
+
+
+def _ended(pair: Pair, job_id: str) -> Task | None:
+    with pair.server.platform.reads() as session:
+        mine = Task.idempotency_key.startswith(job_id)
+        return session.query(Task).filter(mine, Task.state.in_(ENDED)).one_or_none()
