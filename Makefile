@@ -44,6 +44,8 @@ stack: setup ## the mesh in containers: build, start, wait, run one task (PROFIL
 stack-down: setup ## remove the containers; VOLUMES=delete also what they have stored
 	@$(PY) -m deploy.stack down $(if $(filter delete,$(VOLUMES)),--volumes)
 
+# What is compiled is kept, whatever the shell says: a test starts a hundred processes of the same code.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
 test: setup ## every test but the long ones
 	@$(PY) -m pytest -q -m 'not slow' $(SIDE_BY_SIDE) $(ARGS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, n
 settings.load_profile("any machine")
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+gc.disable()  # what is collected stays: to look for garbage in it takes as long as to import it
 
 SERVERS = {"rabbitmq", "postgres", "redis_server", "s3_server"}
 GROUPS = {  # what is started for a folder is started in one process
@@ -65,6 +68,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
         place_of[item] = places.get(group, len(places))
     items.sort(key=place_of.__getitem__)  # what has no place stays in its order
+
+
+def pytest_collection_finish() -> None:
+    """From here on what has been loaded is passed over, in the children of this process too."""
+    gc.freeze()
+    gc.enable()
 
 
 ROOT = Path(__file__).resolve().parents[1]
