@@ -70,10 +70,13 @@ def hire(browser: Browser, lab: Lab) -> Iterator[Hire]:
     people: list[Person] = []
     contexts = []
 
-    def one(user: str = "ann", locale: str = "en-GB", of: Lab = lab) -> Person:
-        context = browser.new_context(viewport={"width": 1440, "height": 860}, locale=locale)
+    def one(user: str | None = "ann", locale: str = "en-GB", of: Lab = lab) -> Person:
+        context = browser.new_context(
+            viewport={"width": 1440, "height": 860}, locale=locale, color_scheme="dark"
+        )
         contexts.append(context)
-        people.append(Person(context, of.url, key=of.door.key_of(user)))
+        key = of.door.key_of(user) if user else None
+        people.append(Person(context, of.url, key=key))
         return people[-1]
 
     yield one

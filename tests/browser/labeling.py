@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from services.labeling_manager import drafts, repository
 from services.labeling_manager.engines.builtin import BuiltinEngine
 from services.labeling_manager.engines.port import FrameImage, LabelingSpec, Prediction
 from shared.labels.boxes import Box
+from tests.browser.visitor import Visitor
 from tests.shared.web.door import Door
 
 WIDTH, HEIGHT = 960, 720
@@ -89,22 +89,13 @@ class Lab:
         return cls(door, task, ref, truth)
 
 
-class Person:
+class Person(Visitor):
     """Somebody with a mouse and a keyboard."""
 
     def __init__(self, context: BrowserContext, url: str, *, key: str | None = None) -> None:
-        """`url` of the labeler; without a `key` the page asks for one."""
+        """`url` of the labeler."""
+        super().__init__(context, key)
         self.url = url
-        self.page: Page = context.new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "console",
-            lambda said: self.errors.append(said.text) if "Content Security" in said.text else None,
-        )
-        if key is not None:
-            given = json.dumps(key)
-            self.page.add_init_script(f"sessionStorage.setItem('actverse.key', {given})")
 
     def opens(self, frame: int | None = None) -> Person:
         self.page.goto(self.url + ("" if frame is None else f"#{frame}"))
@@ -149,7 +140,3 @@ class Person:
 
     def draw(self, x0: float, y0: float, x1: float, y1: float) -> None:
         self.drag((x0, y0), (x1, y1))
-
-    def shot(self, path: str | None) -> None:
-        if path:
-            self.page.screenshot(path=path)

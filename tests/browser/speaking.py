@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
+from tests.bench.worlds import ROOT, running
+from tests.browser.visitor import Visitor
 from tests.services.audio_analyzer import sounds
 from tests.shared.web.door import Door
 
-ROOT = Path(__file__).resolve().parents[2]
 LINE = "sea"
 BEFORE_S, AFTER_S = 0.6, 3.0  # silence around what the microphone hears: it starts over at its end
 WITHIN_S = 60
@@ -59,6 +55,15 @@ class Booth:
             admin.put(f"/{kind}/{made}/audio", files=file).raise_for_status()
             return made
 
+    def ready(self, token: str) -> None:
+        """Waits until the quote can be said."""
+        until = time.monotonic() + WITHIN_S
+        with self.door.client() as admin:
+            while (found := admin.get(f"/tokens/{token}").json())["state"] == "PREPARING":
+                assert time.monotonic() < until, found
+                time.sleep(0.1)
+        assert found["state"] == "READY", found
+
     def result(self, user: str, job: str) -> dict[str, Any]:
         """A comparison as the API has it."""
         with self.door.client(user) as client:
@@ -75,35 +80,20 @@ class Booth:
             booth = cls(door, actor, "")
             take = sounds.sample(f"{LINE}_actor")
             token = booth.token = booth.add("tokens", LINE, take, film="The Lighthouse")
-            until = time.monotonic() + WITHIN_S
-            while (found := admin.get(f"/tokens/{token}").json())["state"] == "PREPARING":
-                assert time.monotonic() < until, (folder / "log").read_text()[-3000:]
-                time.sleep(0.1)
-            assert found["state"] == "READY", found
+            booth.ready(token)
             yield booth
 
 
 @contextlib.contextmanager
 def _worker(folder: Path) -> Iterator[None]:
-    env = os.environ | {
+    env = {
         "ACTVERSE_DATA_DIR": str(folder),
         "ACTVERSE_WORKER__CONCURRENCY": '{"audio_analyzer": 1}',
         "PYTHONPATH": str(ROOT),
     }
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "shared.flow.worker", "audio_analyzer"],
-            cwd=ROOT,
-            env=env,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
+    with running(["-m", "shared.flow.worker", "audio_analyzer"], env, folder / "log") as worker:
         yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        worker.kill()  # nobody waits for what it may still do
 
 
 def microphone(folder: Path) -> Path:
@@ -116,22 +106,13 @@ def microphone(folder: Path) -> Path:
     return file
 
 
-class Learner:
+class Learner(Visitor):
     """Somebody who says lines."""
 
     def __init__(self, context: BrowserContext, booth: Booth, *, key: str | None = None) -> None:
-        """Without a `key` the page asks who is there."""
+        super().__init__(context, key)
         self.booth = booth
-        self.page: Page = context.new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "console",
-            lambda said: self.errors.append(said.text) if "Content Security" in said.text else None,
-        )
         self.page.add_init_script(HEARD)
-        if key is not None:
-            self.page.add_init_script(f"sessionStorage.setItem('actverse.key', {json.dumps(key)})")
 
     def opens(self) -> Self:
         self.page.goto(self.booth.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from shared.flow import deletion
 from tests.browser.labeling import Lab, Person, Truth
@@ -46,6 +46,55 @@ def test_the_key_is_asked_for_and_stays_in_the_tab(browser: Browser, lab: Lab):
         assert page.evaluate("document.cookie") == ""
         page.click("#logout")
         expect(page.locator("#login")).to_be_visible()
+
+
+def test_a_login_renews_itself_and_ends_when_it_is_left(lab: Lab, hire: Hire):
+    person = hire(user=None)
+    page = person.page
+    page.goto(f"{lab.door.url}/ui/say")
+    page.fill("#user", "nobody")
+    page.fill("#password", "not the password")
+    page.keyboard.press("Enter")
+    expect(page.locator("#account .wrong")).to_be_visible()
+    person.registers("cleo")
+    refresh = page.evaluate("sessionStorage.getItem('actverse.refresh')")
+    page.evaluate("sessionStorage.setItem('actverse.key', 'long.over.now')")
+    page.click("#to-history")
+    expect(page.locator("#view h2")).to_have_text("My scores")
+    expect(page.locator("#login")).to_have_count(0)
+    renewed = page.evaluate("sessionStorage.getItem('actverse.refresh')")
+    assert renewed != refresh
+    renewed = _two_tabs_renew_at_once(page)
+    assert page.evaluate("Object.keys(localStorage)") == []
+    page.click("#logout")
+    expect(page.locator("#login")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('actverse.refresh')") is None
+    with lab.door.client() as client:
+        again = client.post("/auth/refresh", json={"refresh_token": renewed})
+    assert again.status_code == 401
+
+
+def _two_tabs_renew_at_once(page: Page) -> str:
+    """A duplicated tab copies the tickets; using one twice would end the session."""
+    kept = page.evaluate("Object.entries(sessionStorage)")
+    copy = page.context.new_page()
+    copy.goto(page.url.partition("#")[0])
+    copy.evaluate(
+        "(kept) => kept.forEach(([name, value]) => sessionStorage.setItem(name, value))", kept
+    )
+    copy.reload()
+    expect(copy.locator("#view h2")).to_be_visible()
+    for each in (page, copy):
+        each.evaluate("sessionStorage.setItem('actverse.key', 'long.over.now')")
+    for each in (page, copy):
+        each.evaluate("location.hash = '#/scripts'")
+    for each in (page, copy):
+        expect(each.locator("#view .quiet").last).to_contain_text("There is no line to say yet")
+        expect(each.locator("#login")).to_have_count(0)
+    tickets = [each.evaluate("sessionStorage.getItem('actverse.refresh')") for each in (page, copy)]
+    assert tickets[0] == tickets[1]
+    copy.close()
+    return str(tickets[0])
 
 
 def test_a_task_is_deleted_after_a_look_at_what_goes(lab: Lab, hire: Hire):

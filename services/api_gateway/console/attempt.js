@@ -8,10 +8,13 @@ import { t } from "./texts.js";
 
 const QUIET = 0.02; // of full scale: nobody was near the microphone
 
-// `path` takes the file; `onSent(job)` is called when it is on its way.
-export function attempt({ path, signal, onSent }) {
+const WORDS = { send: "record.send", hint: "record.drop", running: "record.running" };
+
+// `path` takes the file by `method`; `onSent(answer)` is called when it is there. `words`: keys of
+// texts, where it is not a learner who says the line.
+export function attempt({ path, method = "POST", words = WORDS, signal, onSent }) {
   const node = element("section", "", "attempt");
-  const said = element("p", t("record.drop"), "quiet");
+  const said = element("p", t(words.hint), "quiet");
   said.setAttribute("role", "status");
   said.id = "attempt";
   const level = element("meter");
@@ -47,8 +50,8 @@ export function attempt({ path, signal, onSent }) {
     said.className = wrong ? "wrong" : "quiet";
   }
 
-  function knob(key, act, className = "") {
-    const made = button(t(key), act, className);
+  function knob(key, act, className = "", text = key) {
+    const made = button(t(text), act, className);
     made.dataset.act = key;
     return made;
   }
@@ -85,7 +88,7 @@ export function attempt({ path, signal, onSent }) {
     clock.textContent = "";
     level.hidden = false;
     node.dataset.state = "recording";
-    tell(t("record.running"));
+    tell(t(words.running));
     knobs(knob("record.stop", finish, "primary"), clock);
   }
 
@@ -100,10 +103,10 @@ export function attempt({ path, signal, onSent }) {
     const listen = knob("play.own", () => play(buffer, { edge: false }), "own");
     listen.disabled = !buffer;
     knobs(
-      knob("record.send", () => send(file), "primary"),
+      knob("record.send", () => send(file), "primary", words.send),
       listen,
       knob("record.again", record),
-      knob("record.discard", () => { idle(); tell(t("record.drop")); }, "plain"),
+      knob("record.discard", () => { idle(); tell(t(words.hint)); }, "plain"),
     );
   }
 
@@ -115,8 +118,11 @@ export function attempt({ path, signal, onSent }) {
     knobs();
     tell(t("stage.0"));
     try {
-      const { job_id: job } = await ask("POST", path, { body, signal });
-      onSent(job);
+      const answer = await ask(method, path, { body, signal });
+      idle();
+      picker.value = "";
+      tell(t(words.hint));
+      onSent(answer);
     } catch (error) {
       if (error.name === "AbortError") return;
       knobs(...before);

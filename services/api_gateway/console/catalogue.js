@@ -1,123 +1,125 @@
-// The lines that can be said: searched, in pages, with the star of a bookmark.
+// The catalogue as admins keep it: actors, quotes and scripts, with what can be said and what not.
 
-import { shade } from "./chart.js";
+import { showActor } from "./edit_actor.js";
+import { showEntry } from "./edit_line.js";
+import { removed } from "./edits.js";
 import { button, element } from "./elements.js";
-import { ask } from "./session.js";
+import { NEW, address } from "./entry.js";
+import { renewed } from "./follow.js";
+import { about, state } from "./lines.js";
+import { paged, tabs } from "./pages.js";
+import { ask, whoAmI } from "./session.js";
 import { t } from "./texts.js";
 
-const TYPED_MS = 250; // nothing is asked while somebody still types
-const PAGE = 30;
-const KINDS = ["tokens", "scripts", "bookmarks"];
-let sought = ""; // stays when somebody comes back from a line
+const KINDS = ["tokens", "scripts", "actors"];
+const STATES = ["NO_AUDIO", "PREPARING", "READY", "FAILED"];
+const sought = { q: "", state: "" }; // stays when somebody comes back from an entry
 
-export async function showCatalogue(page, { kind, signal }) {
+export async function showCatalogue(page, { kind, id, signal }) {
   const chosen = KINDS.includes(kind) ? kind : "tokens";
-  const marks = chosen === "bookmarks";
+  const me = await whoAmI();
+  if (me.role !== "admin") {
+    page.append(element("h2", t("nav.catalogue")), element("p", t("catalogue.admins", { name: me.name }), "notice"));
+    return;
+  }
+  if (id) await (chosen === "actors" ? showActor : showEntry)(page, { kind: chosen, id, signal });
+  else await showList(page, { kind: chosen, signal });
+}
+
+async function showList(page, { kind, signal }) {
+  const actors = kind === "actors";
   const head = element("div", "", "intro");
-  head.append(element("h2", t("lines.title")), element("p", t("lines.what"), "quiet"));
+  head.append(element("h2", t("nav.catalogue")), element("p", t("catalogue.what"), "quiet"));
+  const rows = new Map(); // of lines, by their id
+  const found = paged({
+    id: "entries", signal, sought: sought.q, label: t(actors ? "catalogue.search.actors" : "lines.search"),
+    query: () => [`/${kind}`, { ...(sought.q && { q: sought.q }), ...(!actors && sought.state && { state: sought.state }) }],
+    row: (item) => {
+      const made = element("li");
+      rows.set(item.id, { made, item });
+      fill(made, item);
+      return made;
+    },
+    none: () => t(sought.q || (sought.state && !actors) ? "catalogue.none" : `catalogue.nothing.${kind}`),
+    typed: (text) => { sought.q = text; },
+  });
+  const add = element("a", t(`catalogue.add.${kind}`), "button primary");
+  add.href = address(kind, NEW);
   const tools = element("div", "", "tools");
-  const tabs = element("nav", "", "tabs");
-  for (const each of KINDS) {
-    const tab = element("a", t(`lines.${each}`));
-    tab.href = each === "tokens" ? "#/" : `#/${each}`;
-    tab.toggleAttribute("aria-current", each === chosen);
-    tabs.append(tab);
+  tools.append(tabs(KINDS.map((each) => [each, t(`catalogue.${each}`), address(each)]), kind), found.search);
+  if (!actors) tools.append(filter(found));
+  tools.append(add);
+  const news = element("p", "", "unseen");
+  news.setAttribute("role", "status");
+  page.append(head, tools, found.list, found.said, found.more, news);
+  await found.look();
+  if (!actors) renewed(look, signal);
+
+  function fill(made, item) {
+    made.dataset.entry = item.id;
+    made.replaceChildren(...(actors ? actorRow(item) : lineRow(kind, item)), removal(item));
   }
-  const search = element("input");
-  Object.assign(search, { type: "search", id: "search", value: sought, placeholder: t("lines.search"), maxLength: 200 });
-  search.setAttribute("aria-label", search.placeholder);
-  search.hidden = marks;
-  tools.append(tabs, search);
-  const list = element("ul", "", "lines");
-  list.id = "lines";
-  const none = element("p", "", "quiet");
-  const more = button(t("lines.more"), () => look(next));
-  more.hidden = true;
-  page.append(head, tools, list, none, more);
 
-  let next = null;
-  let asked = 0;
-  async function look(cursor = null) {
-    const mine = (asked += 1);
-    const query = new URLSearchParams({ limit: PAGE });
-    if (cursor) query.set("cursor", cursor);
-    if (sought && !marks) query.set("q", sought);
-    const found = await ask("GET", `${marks ? "/mypage/bookmarks" : `/${chosen}`}?${query}`, { signal });
-    if (mine !== asked) return; // a later search was faster
-    next = found.next ?? null;
-    const rows = found.items.map((item) => (marks ? marked(item) : row(chosen, item)));
-    if (cursor) list.append(...rows);
-    else list.replaceChildren(...rows);
-    more.hidden = !next;
-    none.hidden = list.children.length > 0;
-    none.textContent = t(marks ? "lines.unmarked" : sought ? "lines.none" : "lines.nothing");
+  function removal(item) {
+    const name = item.name ?? item.text;
+    const knob = button(t("delete"), async () => {
+      if (!(await removed(kind, item.id, signal))) return;
+      rows.delete(item.id);
+      news.textContent = t("catalogue.gone", { name });
+      await found.look().catch(found.told);
+      found.search.focus();
+    }, "plain");
+    knob.setAttribute("aria-label", `${t("delete")}: ${name}`);
+    return knob;
   }
-  let typing = null;
-  search.oninput = () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => {
-      sought = search.value.trim();
-      look().catch((error) => {
-        if (error.name === "AbortError") return;
-        none.hidden = false;
-        none.textContent = error.told || error.message;
-      });
-    }, TYPED_MS);
-  };
-  await look();
-}
 
-function marked({ line, state, best_score }) {
-  const known = { ...line, state, best_score, bookmarked: true };
-  return row(line.subject === "token" ? "tokens" : "scripts", known);
-}
-
-function row(kind, line) {
-  const item = element("li");
-  item.dataset.line = line.id;
-  const link = element("a", "", "name");
-  link.href = `#/${kind}/${encodeURIComponent(line.id)}`;
-  link.append(element("strong", line.text), element("span", about(line), "quiet"));
-  item.append(link);
-  if (line.state !== "READY") item.append(element("span", t(`line.${line.state}`), `state ${line.state === "FAILED" ? "failed" : ""}`));
-  if (line.best_score !== null && line.best_score !== undefined) item.append(badge(line.best_score, t("line.best")));
-  item.append(star(kind, line));
-  return item;
-}
-
-// Who says it, where, and how long.
-export function about(line) {
-  const seconds = line.duration_s ? t("line.seconds", { s: line.duration_s.toFixed(1) }) : "";
-  return [line.actor?.name, line.film ?? line.title, seconds].filter(Boolean).join(" · ");
-}
-
-export function badge(score, label = "") {
-  const made = element("span", "", `badge ${shade(score)}`);
-  made.append(element("b", Math.round(score)));
-  if (label) made.append(element("small", label));
-  return made;
-}
-
-export function star(kind, line) {
-  const made = button("", async () => {
-    const path = `/mypage/bookmarks/${kind}/${encodeURIComponent(line.id)}`;
-    made.disabled = true;
-    try {
-      await ask(line.bookmarked ? "DELETE" : "PUT", path);
-      line.bookmarked = !line.bookmarked;
-      paint();
-    } catch (error) {
-      made.title = error.told || error.message;
-    } finally {
-      made.disabled = false;
+  // Lines that are being prepared, once more; what has become of each is said.
+  async function look() {
+    const waiting = [...rows.values()].filter(({ made, item }) => made.isConnected && item.state === "PREPARING");
+    for (const known of waiting) {
+      const now = await ask("GET", `/${kind}/${encodeURIComponent(known.item.id)}`, { signal });
+      if (now.state === "PREPARING") continue;
+      known.item = now;
+      const focused = known.made.contains(document.activeElement);
+      fill(known.made, now);
+      if (focused) known.made.querySelector("a").focus();
+      news.textContent = `${now.text}: ${t(`line.${now.state}`)}. ${now.problem ?? ""}`;
     }
-  }, "star plain");
-  const paint = () => {
-    made.textContent = line.bookmarked ? "★" : "☆";
-    made.setAttribute("aria-pressed", String(line.bookmarked));
-    made.title = t("line.mark");
-    made.setAttribute("aria-label", t("line.mark"));
+  }
+}
+
+function filter(found) {
+  const made = element("select");
+  made.id = "state";
+  made.setAttribute("aria-label", t("catalogue.state"));
+  made.append(new Option(t("catalogue.state.all"), ""), ...STATES.map((each) => new Option(t(`line.${each}`), each)));
+  made.value = sought.state;
+  made.onchange = () => {
+    sought.state = made.value;
+    found.look().catch(found.told);
   };
-  paint();
   return made;
+}
+
+function lineRow(kind, line) {
+  const link = element("a", "", "name");
+  link.href = address(kind, line.id);
+  link.append(element("strong", line.text), element("span", about(line), "quiet"));
+  if (line.problem) link.append(element("span", line.problem, "problem"));
+  const parts = [link, state(line)];
+  if (line.state === "READY") {
+    const say = element("a", t("catalogue.try"), "button");
+    say.href = `#/${kind}/${encodeURIComponent(line.id)}`;
+    say.setAttribute("aria-label", `${t("catalogue.try")}: ${line.text}`);
+    parts.push(say);
+  }
+  return parts;
+}
+
+function actorRow(actor) {
+  const link = element("a", "", "name");
+  link.href = address("actors", actor.id);
+  const lines = t("catalogue.lines", { tokens: actor.tokens, scripts: actor.scripts });
+  link.append(element("strong", actor.name), element("span", [lines, actor.about].filter(Boolean).join(" · "), "quiet"));
+  return [link];
 }

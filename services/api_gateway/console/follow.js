@@ -1,9 +1,11 @@
-// Server-sent events with the key in a header, which EventSource cannot send; resumed by their id.
+// What changes on the server, followed: by server-sent events with the key in a header, which
+// EventSource cannot send, resumed by their id; or by looking again.
 
 import { Problem, request } from "./session.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
+const LOOK_MS = 1500;
 
 // Calls `told(data)` for each event until it returns true; again from the last one when the
 // connection breaks. `away(bool)` says whether it is broken. Ends by `Problem` where the server
@@ -64,4 +66,13 @@ function pause(ms, signal) {
       reject(new DOMException("left", "AbortError"));
     }, { once: true });
   });
+}
+
+// Calls `look` again and again until `signal`; what goes wrong once may be right the next time.
+export function renewed(look, signal) {
+  const timer = setTimeout(async () => {
+    if (!document.hidden) await look().catch(() => {});
+    if (!signal.aborted) renewed(look, signal);
+  }, LOOK_MS);
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 }

@@ -1,17 +1,15 @@
 // One line: the actor's take, one's own, how they compare, and how it went before.
 
 import { attempt } from "./attempt.js";
-import { about, badge, star } from "./catalogue.js";
 import { outline } from "./chart.js";
 import { button, element } from "./elements.js";
-import { follow } from "./follow.js";
+import { follow, renewed } from "./follow.js";
+import { about, badge, star } from "./lines.js";
 import { ownTakes } from "./mine.js";
 import { play as start, stop, take } from "./playback.js";
 import { showResult } from "./result.js";
 import { ask } from "./session.js";
 import { t } from "./texts.js";
-
-const LOOK_MS = 2000; // at a line that is being prepared
 
 export async function showLine(page, { kind, id, job, signal }) {
   const path = `/${kind}/${encodeURIComponent(id)}`;
@@ -31,7 +29,7 @@ export async function showLine(page, { kind, id, job, signal }) {
   if (line.state === "READY") {
     own.append(listening(line, signal), attempt({
       path: `${path}/upload-audio`, signal,
-      onSent: (sent) => { location.hash = `#/${kind}/${encodeURIComponent(id)}/${sent}`; },
+      onSent: ({ job_id: sent }) => { location.hash = `#/${kind}/${encodeURIComponent(id)}/${sent}`; },
     }));
   } else own.append(waiting(line, path, signal));
   page.append(own);
@@ -55,7 +53,7 @@ export async function showLine(page, { kind, id, job, signal }) {
 }
 
 // The actor's take to hear, all of it or from where its drawing is clicked.
-function listening(line, signal) {
+export function listening(line, signal) {
   const made = element("section", "", "listening");
   const row = element("div", "", "tools");
   const canvas = element("canvas");
@@ -79,7 +77,7 @@ function listening(line, signal) {
   };
   row.append(knob, canvas);
   made.append(row, said);
-  take(line.audio_url).catch(() => null).then((found) => {
+  take(line.audio_url, line.updated_at).catch(() => null).then((found) => {
     if (signal.aborted) return;
     buffer = found;
     knob.disabled = !found;
@@ -93,11 +91,10 @@ function waiting(line, path, signal) {
   const why = line.state === "FAILED" ? line.problem : t(`line.${line.state}.what`);
   const made = element("p", why, line.state === "FAILED" ? "wrong" : "quiet");
   if (line.state !== "PREPARING") return made;
-  const timer = setInterval(async () => {
-    const now = await ask("GET", path, { signal }).catch(() => line);
+  renewed(async () => {
+    const now = await ask("GET", path, { signal });
     if (now.state !== "PREPARING") dispatchEvent(new HashChangeEvent("hashchange")); // drawn anew
-  }, LOOK_MS);
-  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  }, signal);
   return made;
 }
 
@@ -131,5 +128,5 @@ async function compare(place, { kind, job, line, signal, renew }) {
     place.replaceChildren(why);
     return;
   }
-  await showResult(place, found, { actor: line.audio_url, own: `${root}/recording` }, signal);
+  await showResult(place, found, { actor: [line.audio_url, line.updated_at], own: [`${root}/recording`] }, signal);
 }

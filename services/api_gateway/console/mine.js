@@ -1,6 +1,6 @@
 // What somebody has said so far: takes, best scores, and whether they grow.
 
-import { badge } from "./catalogue.js";
+import { badge } from "./lines.js";
 import { button, element } from "./elements.js";
 import { ask } from "./session.js";
 import { language, t } from "./texts.js";
@@ -18,7 +18,9 @@ export async function showMine(page, { signal }) {
   );
   page.append(element("h2", t("history.title")));
   if (!history.items.length) {
-    page.append(element("p", t("history.none"), "quiet"));
+    const lines = element("a", t("history.choose"), "button primary begin");
+    lines.href = "#/";
+    page.append(element("p", t("history.none"), "quiet"), lines);
     return;
   }
   const lines = new Map([...history.items, ...best.items].map((item) => [item.job_id, address(item)]));

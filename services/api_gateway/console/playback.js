@@ -7,7 +7,7 @@ const EDGE_S = 0.03; // more on either side of a word: its sounds reach over wha
 const FADE_S = 0.008; // a part that is cut out would click
 
 let context = null;
-const takes = new Map(); // path -> promise of an AudioBuffer
+const takes = new Map(); // path and version -> promise of an AudioBuffer
 let playing = null;
 
 function sound() {
@@ -15,13 +15,15 @@ function sound() {
   return context;
 }
 
-// The decoded audio at `path`; null where the browser cannot decode it.
-export function take(path) {
-  let found = takes.get(path);
+// The decoded audio at `path`; null where the browser cannot decode it. Another `version` is asked
+// for again.
+export function take(path, version = "") {
+  const name = `${path} ${version}`;
+  let found = takes.get(name);
   if (!found) {
     found = blob(path).then((file) => file.arrayBuffer()).then((bytes) => decoded(bytes));
-    found.catch(() => takes.delete(path));
-    takes.set(path, found);
+    found.catch(() => takes.delete(name));
+    takes.set(name, found);
     if (takes.size > KEPT) takes.delete(takes.keys().next().value);
   }
   return found;

@@ -7,11 +7,12 @@ import { advice, table, whole } from "./scores.js";
 import { t } from "./texts.js";
 import { wordsOf } from "./warp.js";
 
-// `found`: the answer of analysis-result; `paths` {actor, own}: where the sound of both lies.
+// `found`: the answer of analysis-result; `paths` {actor, own}: where the sound of both lies, each
+// as `take` wants it.
 export async function showResult(place, found, paths, signal) {
   const { result } = found;
   const words = wordsOf(result);
-  const [actor, own] = await Promise.all([paths.actor, paths.own].map((path) => take(path).catch(() => null)));
+  const [actor, own] = await Promise.all([paths.actor, paths.own].map((path) => take(...path).catch(() => null)));
   if (signal.aborted) return;
   const takes = { actor, own };
   let turn = 0; // of what is played

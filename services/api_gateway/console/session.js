@@ -57,6 +57,7 @@ function forget() {
 }
 
 function keep({ key, refresh }) {
+  known = null;
   sessionStorage.setItem(KEY, key);
   if (refresh) sessionStorage.setItem(REFRESH, refresh);
   else sessionStorage.removeItem(REFRESH);
@@ -140,6 +141,17 @@ function alone(work) {
     if (waited) await new Promise((done) => setTimeout(done, HEARD_MS));
     return work();
   });
+}
+
+let known = null; // who is signed in, asked once for each ticket
+
+// The account: name, role (user or admin) and more, as /auth/me has it.
+export function whoAmI() {
+  known ??= ask("GET", "/auth/me").catch((error) => {
+    known = null;
+    throw error;
+  });
+  return known;
 }
 
 let asking = null; // one form, whoever needs it

@@ -1,9 +1,10 @@
 // The tasks of the user, renewed every few seconds while the page is looked at.
 
-import { ask, element, signIn, signOut } from "./session.js";
+import { ask, element, signIn, signOut, whoAmI } from "./session.js";
 import { language, t, translate } from "./texts.js";
 
 const EVERY_MS = 3000;
+const REFERENCE = "speech_reference"; // the pipeline that prepares an actor's take
 const list = document.getElementById("tasks");
 let items = [];
 let drawn = "";
@@ -11,6 +12,7 @@ let drawn = "";
 translate(() => { drawn = ""; show(); });
 document.getElementById("logout").onclick = signOut;
 await signIn();
+whoAmI().then(({ role }) => { document.getElementById("to-catalogue").hidden = role !== "admin"; }, () => {});
 await look();
 setInterval(() => { if (!document.hidden) look(); }, EVERY_MS);
 
@@ -36,8 +38,7 @@ function row(task) {
   const item = element("li");
   item.dataset.task = task.task_id;
   const name = element("div", "", "name");
-  const source = task.options?.file_path ?? task.pipeline;
-  name.append(element("strong", source.split(/[?#]/)[0].split("/").pop() || source));
+  name.append(element("strong", title(task)));
   const when = new Date(task.created_at).toLocaleString(language());
   name.append(element("span", `${task.pipeline} · ${when} · ${task.task_id.slice(0, 8)}`, "quiet"));
   const waiting = task.steps.find((step) => step.state === "WAITING");
@@ -58,12 +59,7 @@ function row(task) {
     link.href = `/ui/label/${encodeURIComponent(task.task_id)}`;
     doors.append(link);
   }
-  if (task.pipeline.startsWith("audio_analysis") && task.options?.subject_id) {
-    const link = element("a", t("tasks.result"), "button");
-    const { subject, subject_id: line } = task.options;
-    link.href = `/ui/say#/${subject}s/${encodeURIComponent(line)}/${encodeURIComponent(task.task_id)}`;
-    doors.append(link);
-  }
+  if (task.options?.subject_id) doors.append(toLine(task));
   const outputs = task.outputs?.length ?? 0;
   if (outputs) doors.append(element("span", t("tasks.outputs", { n: outputs }), "quiet"));
   if (["SUCCEEDED", "FAILED", "CANCELLED"].includes(task.state)) {
@@ -73,6 +69,22 @@ function row(task) {
   }
   item.append(name, told, bar, doors);
   return item;
+}
+
+// What a task is of: the file that was sent, or whose voice of what.
+function title({ pipeline, options }) {
+  const source = options?.file_path;
+  if (source) return source.split(/[?#]/)[0].split("/").pop() || source;
+  return options?.subject_id ? t(`tasks.${pipeline === REFERENCE ? "take" : "recording"}.${options.subject}`) : pipeline;
+}
+
+// To the comparison; from an actor's take to its line in the catalogue.
+function toLine({ pipeline, options, task_id: task }) {
+  const reference = pipeline === REFERENCE;
+  const link = element("a", t(reference ? "tasks.line" : "tasks.result"), "button");
+  const line = `${options.subject}s/${encodeURIComponent(options.subject_id)}`;
+  link.href = reference ? `/ui/say#/catalogue/${line}` : `/ui/say#/${line}/${encodeURIComponent(task)}`;
+  return link;
 }
 
 // Says what would go, or why it cannot, and deletes when somebody agrees.

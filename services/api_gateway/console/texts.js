@@ -1,9 +1,11 @@
 // Every text of the console in one table: key -> [English, Korean].
 
+import { CATALOGUE } from "./texts_catalogue.js";
 import { SPEECH } from "./texts_say.js";
 
 const TEXTS = {
   ...SPEECH,
+  ...CATALOGUE,
   "login.title": ["Sign in", "로그인"],
   "login.user": ["Name or e-mail", "이름 또는 이메일"],
   "login.password": ["Password", "비밀번호"],
@@ -22,6 +24,7 @@ const TEXTS = {
   "nav.tasks": ["Tasks", "작업"],
   "nav.say": ["Say the line", "대사 따라 하기"],
   "nav.history": ["My scores", "내 점수"],
+  "nav.catalogue": ["Catalogue", "카탈로그"],
   "login.key": ["API key", "API 키"],
   "login.enter": ["Sign in", "로그인"],
   "login.wrong": ["This key is not known here.", "등록되지 않은 키입니다."],
