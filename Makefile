@@ -8,7 +8,7 @@ SIDE_BY_SIDE = --numprocesses $(TESTS_AT_ONCE) --dist loadgroup --no-loadscope-r
 export YOLO_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-audio up labelstudio stack stack-down test test-all bench faults lint manifests pipelines doctor clean
+.PHONY: help setup demo demo-audio up labelstudio stack stack-down test test-all bench faults lint lock manifests pipelines doctor clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -64,6 +64,9 @@ lint: setup ## format, style, types, and what deployments are made from
 	@.venv/bin/mypy
 	@deploy/stack/lint.sh
 	@$(PY) -m deploy.k8s.check
+
+lock: ## choose versions anew after an edit of requirements; then `make manifests`
+	@deploy/local/setup.sh lock
 
 manifests: setup ## write what deployments say about each worker, from services/*/deployment.toml, and the pins
 	@$(PY) -m deploy.stack.manifests

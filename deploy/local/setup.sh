@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environments under the checkout; does nothing when they already match the locks.
-# usage: setup.sh main|triton|bench|prefect|label_studio
+# usage: setup.sh main|triton|bench|prefect|label_studio; setup.sh lock after an edit of requirements
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3.11}
@@ -44,5 +44,9 @@ bench) make_venv .venv-bench deploy/requirements/bench.lock.txt --compile-byteco
 prefect) make_venv .venv-prefect deploy/requirements/prefect.lock.txt --compile-bytecode ;;
 label_studio) # eleven thousand files, of which it loads a part: those are compiled when they are
   make_venv .venv-label-studio deploy/requirements/label_studio.lock.txt ;;
-*) echo "usage: $0 main|triton|bench|prefect|label_studio" >&2; exit 2 ;;
+lock) # what is locked already stays as it is, unless a requirement speaks against it
+  uv pip compile -q --python-version 3.11 --no-header --no-annotate --generate-hashes \
+    --override deploy/requirements/overrides.in --output-file deploy/requirements/lock.txt \
+    deploy/requirements/{base,vision,dev}.in services/*/requirements.txt ;;
+*) echo "usage: $0 main|triton|bench|prefect|label_studio|lock" >&2; exit 2 ;;
 esac
