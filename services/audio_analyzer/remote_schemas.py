@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from services.audio_analyzer.analysis_schemas import RESULT
 from services.audio_analyzer.catalogue_schemas import MAX_TEXT, TEXT, Spoken, Title
 from services.audio_analyzer.engines.port import Recognition
 from shared.events.speech import Subject
@@ -194,10 +195,15 @@ class Told(BaseModel):
 GOING_ON = "processing"
 
 
-class GoingOn(BaseModel):
-    """The comparison has not ended; the webhook will be called."""
+class Standing(BaseModel):
+    """How far a comparison is; once it is over the same as the webhook was told."""
 
-    status: Literal["processing"] = Field(examples=["processing"])
+    status: Literal["processing", "success", "failed"] = Field(examples=["success"])
+    result: dict[str, Any] | None = Field(
+        default=None, examples=[RESULT], description="With `success`, as the webhook gets it"
+    )
+    message: str = Field(default="", examples=[""], description="With `failed`: why")
+    problem: Cause | None = Field(default=None, description="The same for other languages")
 
 
 # --- what travels between tasks ---

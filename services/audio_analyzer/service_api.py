@@ -10,10 +10,9 @@ from fastapi.responses import JSONResponse
 from services.audio_analyzer import service
 from services.audio_analyzer import standing as standings
 from services.audio_analyzer.remote_schemas import (
-    GoingOn,
     ScriptWish,
     ServiceAccepted,
-    Told,
+    Standing,
     VoiceWish,
 )
 from shared.web.access import InCaller, InPlatform, InPressure
@@ -62,7 +61,7 @@ def analyze_script(
     return service.accept(platform, caller, pressure, "script", wish, wish.said, idempotency_key)
 
 
-@router.get("/analyses/{key}", responses=responses(400, 404), response_model=Told | GoingOn)
+@router.get("/analyses/{key}", responses=responses(400, 404), response_model=Standing)
 def standing(platform: InPlatform, caller: InCaller, key: AskedWith) -> JSONResponse:
     """What the webhook was told, for a caller that has missed it; `processing` before that."""
     return JSONResponse(standings.standing(platform, caller, key))

@@ -65,7 +65,7 @@ BETWEEN_MESHES = [
         )
         for kind in ("tokens", "scripts")
     ),
-    ("get", "/analyses/{key}", {"key"}, {200, 400, 401, 404, 422}, set()),
+    ("get", "/analyses/{key}", {"key"}, {200, 401, 404}, {"status", "result", "message"}),
     ("get", "/audio/{signature}/{key}", set(), {200, 206, 403, 404, 416}, set()),
 ]
 RESULT = {"status", "progress", "result", "message"}
