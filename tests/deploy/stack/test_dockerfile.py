@@ -167,6 +167,10 @@ def test_a_worker_that_is_stopped_gives_its_work_back(target: str) -> None:
     assert "STOPSIGNAL SIGQUIT" in stages()[target][1]
 
 
+def test_the_gateway_serves_everybody_who_has_routes() -> None:
+    assert set(everybody()) == {path.parent.name for path in ROOT.glob("services/*/api.py")}
+
+
 def test_no_weights_are_in_an_image() -> None:
     assert "triton_models" not in TEXT
     ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(encoding="utf-8").split("\n")

@@ -18,6 +18,9 @@ from deploy.local.triton import free_ports
 from deploy.stack import deployment, manifests
 from deploy.stack.deployment import ROOT
 from shared.errors import BadInput
+from shared.flow.worker import usual_processes
+from shared.pipelines import atlas
+from shared.settings import Settings
 from tests.deploy.stack.newcomer import NEWCOMER, WRITTEN_ELSEWHERE, copy_of_the_project, newcomer
 
 PATIENCE_S = 90.0
@@ -26,6 +29,14 @@ SENTENCE = "run `make manifests`"
 
 def test_what_is_committed_is_what_the_data_say() -> None:
     assert manifests.problems() == []
+
+
+@pytest.mark.parametrize("service", atlas.services())
+def test_a_worker_has_the_processes_of_its_file_unless_a_setting_says_otherwise(
+    service: str,
+) -> None:
+    assert usual_processes(service) == deployment.deployment(service).processes
+    assert service not in Settings(_env_file=None).worker.concurrency
 
 
 @pytest.mark.parametrize(
@@ -65,6 +76,19 @@ def test_a_file_without_its_marks_is_told_what_it_lacks(
     monkeypatch.setattr(manifests, "COMPOSE", file)
     with pytest.raises(BadInput, match=r"docker-compose.yml needs one line .* and, after it, one"):
         manifests.wanted()
+
+
+def test_a_manifest_of_a_service_that_is_no_more_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "WORKERS", tmp_path)
+    for name in ("gone.yaml", "notification.yaml", "gone.patch.yaml", "notification.patch.yaml"):
+        (tmp_path / name).touch()
+    files = manifests.wanted()
+    assert manifests.left_over(files) == [tmp_path / "gone.yaml"]
+    about = yaml.safe_load(files[tmp_path / "kustomization.yaml"])
+    assert "gone.yaml" not in about["resources"]
+    assert {"path": "gone.patch.yaml"} in about["patches"]  # by hand: kustomize says who lacks
 
 
 # --- a service more ---------------------------------------------------------------------------------
