@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,10 +14,12 @@ from sqlalchemy.orm import Session
 from services.audio_analyzer import analyses, problems
 from services.audio_analyzer.analysis_errors import TakeNotPrepared
 from services.audio_analyzer.analysis_schemas import AnalysisJob
+from services.audio_analyzer.engines.interruption import interrupted_by
 from services.audio_analyzer.engines.port import Score, SpeechScorer
 from services.audio_analyzer.references import read_reference
 from services.audio_analyzer.scoring import scorer_of
-from shared.errors import ActverseError, Retryable
+from shared.errors import ActverseError, Cancelled, Retryable
+from shared.flow.wanted import require_wanted
 from shared.flow.work import Backoff, Run, task
 from shared.storage.disk import replacing
 
@@ -32,7 +35,7 @@ def remembering_why(job: AnalysisJob, run: Run) -> Iterator[None]:
     """Store why a comparison fails for good, so that its user reads it in his language."""
     try:
         yield
-    except Retryable:
+    except (Retryable, Cancelled):
         raise
     except ActverseError as error:
         with run.platform.sessions.begin() as session:
@@ -77,7 +80,9 @@ def score_recording(job: AnalysisJob, run: Run) -> AnalysisJob:
         if not storage.exists(job.features_key):  # the take was replaced since
             with run.platform.reads() as session:
                 job = _found(session, job, scorer)
-        score = scorer.score(read_reference(storage.fetch(job.features_key)), recording)
+        reference = read_reference(storage.fetch(job.features_key))
+        with interrupted_by(partial(require_wanted, run)):
+            score = scorer.score(reference, recording)
     key = f"interim/{job.task_id}/{RESULT}"
     with replacing(storage.local(key)) as temporary:
         temporary.write_text(json.dumps(score.result, allow_nan=False), encoding="utf-8")

@@ -20,7 +20,7 @@ from services.audio_analyzer.repository import FAILED, PREPARING, READY, Line
 from services.audio_analyzer.schemas import ReferenceJob
 from shared.bus.port import EventBus
 from shared.db.models import Task, now
-from shared.errors import ActverseError, Retryable, Terminal, explained
+from shared.errors import ActverseError, Cancelled, Retryable, Terminal, explained
 from shared.events.speech import Subject
 from shared.flow import wishes
 from shared.flow.states import ENDED, State
@@ -74,7 +74,7 @@ def prepare(platform: Platform, job: ReferenceJob, scorer: SpeechScorer) -> Refe
     try:
         audio = platform.storage.fetch(str(line.audio_key), job.audio_sha256)
         reference = scorer.prepare_reference(audio, line.text)
-    except Retryable:
+    except (Retryable, Cancelled):
         raise
     except Exception as error:
         _fail(platform, job, explained(error), error)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.audio_analyzer import analyses, remote, service
 from services.audio_analyzer.analysis_tasks import remembering_why
+from services.audio_analyzer.engines.interruption import interrupted_by
 from services.audio_analyzer.remote_schemas import RemoteJob, ServiceJob
 from services.audio_analyzer.scoring import scorer_of
+from shared.flow.wanted import require_wanted
 from shared.flow.work import Backoff, Run, task
 
 ASKING = Backoff(
@@ -34,7 +38,8 @@ def fetch_audio(job: ServiceJob, run: Run) -> ServiceJob:
 @task(retry=service.COMPARING)
 def score_fetched(job: ServiceJob, run: Run) -> ServiceJob:
     """Compare what was fetched."""
-    return service.compare(job, run, scorer_of(run.platform))
+    with interrupted_by(partial(require_wanted, run)):
+        return service.compare(job, run, scorer_of(run.platform))
 
 
 @task(retry=service.CALLING)

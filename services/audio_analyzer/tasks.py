@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.audio_analyzer import inquiries, preparation
 from services.audio_analyzer.analysis_tasks import load_reference, score_recording, store_analysis
+from services.audio_analyzer.engines.interruption import interrupted_by
 from services.audio_analyzer.remote_tasks import (
     ask_analysis_server,
     call_back,
@@ -12,6 +15,7 @@ from services.audio_analyzer.remote_tasks import (
 )
 from services.audio_analyzer.schemas import ReferenceJob
 from services.audio_analyzer.scoring import scorer_of
+from shared.flow.wanted import require_wanted
 from shared.flow.work import Run, periodic, task
 from shared.platform import Platform
 
@@ -32,7 +36,8 @@ __all__ = [
 @task()
 def prepare_reference(job: ReferenceJob, run: Run) -> ReferenceJob:
     """Words, times and features of an actor's take."""
-    return preparation.prepare(run.platform, job, scorer_of(run.platform))
+    with interrupted_by(partial(require_wanted, run)):
+        return preparation.prepare(run.platform, job, scorer_of(run.platform))
 
 
 @periodic

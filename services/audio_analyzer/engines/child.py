@@ -18,6 +18,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from services.audio_analyzer import errors
+from services.audio_analyzer.engines.interruption import LOOK_EVERY_S, look_around
 from services.audio_analyzer.errors import ScorerCrashed
 from shared.errors import ActverseError
 
@@ -73,7 +74,8 @@ class Child:
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer; raises what the child raised, `ScorerCrashed` if it is no more.
 
-        After `ScorerCrashed` the child has ended; start another one.
+        After `ScorerCrashed`, and after what a look raises (`interrupted_by`), the child has ended;
+        start another one.
         """
         self.asked += 1
         try:
@@ -98,8 +100,12 @@ class Child:
         with DefaultSelector() as selector:
             selector.register(process.stdout, EVENT_READ)
             while not (parts and parts[-1].endswith(b"\n")):
-                if not selector.select(max(0.0, until - time.monotonic())):
+                left_s = until - time.monotonic()
+                if left_s <= 0:
                     raise ScorerCrashed(f"no answer for {self._limit_s} s")
+                if not selector.select(min(left_s, LOOK_EVERY_S)):
+                    look_around()
+                    continue
                 parts.append(os.read(process.stdout.fileno(), 1 << 16))
                 if not parts[-1]:
                     raise ScorerCrashed(self._ended())

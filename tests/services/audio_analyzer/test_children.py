@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from services.audio_analyzer.engines.children import Children
+from services.audio_analyzer.engines.interruption import interrupted_by
 from services.audio_analyzer.errors import ScorerCrashed, UnknownWords
+from shared.errors import Cancelled
 
 MAIN = "tests.services.audio_analyzer.probe_child"
 MIB = 1024**2
@@ -60,6 +62,21 @@ def test_a_crash_is_told_and_another_process_goes_on(make: Make):
 def test_what_takes_too_long_ends_itself(make: Make):
     with pytest.raises(ScorerCrashed, match="longer than 1 s"):
         make(limit_s=1).ask({"do": "hang"})
+
+
+def test_what_nobody_wants_any_more_is_ended_and_another_process_goes_on(make: Make):
+    children, looks = make(), []
+    pid = children.ask({"do": "say"})["pid"]
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise Cancelled("Nobody wants it.")
+
+    with interrupted_by(look), pytest.raises(Cancelled):
+        children.ask({"do": "hang"})
+    assert (len(looks), psutil.pid_exists(pid)) == (2, False)
+    assert children.ask({"do": "say"})["pid"] != pid
 
 
 def test_memory_has_a_limit_that_leaves_the_process_alive(make: Make):

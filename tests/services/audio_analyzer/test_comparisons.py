@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
-from shared.db.models import StepRun
+from shared.db.models import StepRun, WorkRun
 from tests.services.audio_analyzer import sounds
 from tests.services.audio_analyzer.sounds import encoded, heard
 from tests.services.audio_analyzer.speech_world import SpeechWorld
@@ -176,3 +177,31 @@ def test_a_deleted_comparison_takes_its_recording_with_it(world: SpeechWorld) ->
     path = f"/tokens/analysis-result/{job}"
     world.until(lambda: world.ann.get(path).status_code == 404)
     world.until(lambda: not folder.exists())
+
+
+def test_a_cancelled_comparison_ends_soon_and_the_worker_stays(world: SpeechWorld) -> None:
+    world.ended(world.send(encoded(0.7 * heard("sea_actor"))))
+    (scorer,) = world.scorers()
+    pool = scorer.parent()
+    scorer.suspend()  # as if it took minutes
+    job = world.send(encoded(0.6 * heard("sea_actor")))
+    world.until(lambda: _being_scored(world, job))
+    assert world.ann.post(f"/tasks/{job}/cancel").status_code == 202
+    world.until(lambda: not scorer.is_running() or scorer.status() == psutil.STATUS_ZOMBIE)
+    steps = world.until(lambda: _ended_steps(world, job))
+    assert [step["state"] for step in steps] == ["CANCELLED"]
+    assert world.look(job)["message"] == "The comparison was cancelled."
+    assert pron(world.ended(world.send(encoded(0.5 * heard("sea_actor"))))) >= 99
+    (another,) = world.scorers()
+    assert (another.pid != scorer.pid, another.parent()) == (True, pool)  # nobody had to end that
+
+
+def _being_scored(world: SpeechWorld, job: str) -> bool:
+    with world.door.platform.reads() as session:
+        query = session.query(WorkRun).join(StepRun, StepRun.id == WorkRun.step_run_id)
+        return query.filter(StepRun.task_id == job, WorkRun.task == "score_recording").count() == 1
+
+
+def _ended_steps(world: SpeechWorld, job: str) -> list[dict[str, Any]] | None:
+    steps: list[dict[str, Any]] = world.ann.get(f"/tasks/{job}").json()["steps"]
+    return None if any(step["state"] == "RUNNING" for step in steps) else steps
