@@ -88,7 +88,7 @@ def test_a_manifest_of_a_service_that_is_no_more_is_found(
     assert manifests.left_over(files) == [tmp_path / "gone.yaml"]
     about = yaml.safe_load(files[tmp_path / "kustomization.yaml"])
     assert "gone.yaml" not in about["resources"]
-    assert {"path": "gone.patch.yaml"} in about["patches"]  # by hand: kustomize says who lacks
+    assert {"path": "gone.patch.yaml"} in about["patches"]  # by hand, so it stays: see render.py
 
 
 # --- a service more ---------------------------------------------------------------------------------
