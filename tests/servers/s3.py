@@ -49,7 +49,7 @@ use = egg:swift#{kind}
 """
 
 _FILTERS = (
-    *("catch_errors", "gatekeeper", "proxy-logging", "s3api", "tempauth"),
+    *("catch_errors", "gatekeeper", "proxy-logging", "memory", "s3api", "tempauth"),
     # Swift adds `copy` by itself, but in front of s3api where nobody names its own tempauth
     *("copy", "bulk", "slo", "dlo", "versioned_writes", "symlink", "proxy-logging"),
 )
@@ -70,6 +70,8 @@ min_segment_size = {least_part}
 max_upload_part_num = 10000
 dns_compliant_bucket_names = true
 cors_preflight_allow_origin = *
+[filter:memory]
+paste.filter_factory = tests.servers.swift_memory:filter_factory
 [filter:tempauth]
 paste.filter_factory = tests.servers.swift_auth:filter_factory
 user_s3_{access_key} = {secret_key} .admin
