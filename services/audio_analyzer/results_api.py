@@ -15,11 +15,11 @@ from services.audio_analyzer.audio_files import SENT, sound
 from shared.admission.callers import Caller
 from shared.events.speech import Subject
 from shared.platform import Platform
-from shared.web.access import InCaller, InLastEvent, InPlatform, InPulse
+from shared.web.access import InCaller, InLastEvent, InPlatform
 from shared.web.files import SentFile
 from shared.web.language import language_of, spoken_in
 from shared.web.openapi import responses
-from shared.web.pulse import Pulse
+from shared.web.streams import open_stream
 
 
 @contextlib.asynccontextmanager
@@ -66,45 +66,27 @@ def script_recording(
     return _recording(request, platform, caller, "script", job_id)
 
 
-@tokens.get(
-    "/analysis-progress/{job_id}",
-    response_class=EventSourceResponse,
-    responses={**responses(404), 200: progress.ANSWER},
-)
-def token_progress(
-    request: Request,
-    platform: InPlatform,
-    caller: InCaller,
-    pulse: InPulse,
-    job_id: str,
-    last_event_id: InLastEvent = 0,
-) -> EventSourceResponse:
-    """Server-sent events `progress`: 40, 70, 90, 100 with the result; resumes by Last-Event-ID."""
-    _see(platform, caller, "token", job_id)
-    return _stream(request, pulse, job_id, last_event_id)
+def followed(kind: APIRouter, subject: Subject) -> None:
+    """The stream of comparisons of quotes, or of scripts, as a route of `kind`."""
 
-
-@scripts.get(
-    "/analysis-progress/{job_id}",
-    response_class=EventSourceResponse,
-    responses={**responses(404), 200: progress.ANSWER},
-)
-def script_progress(
-    request: Request,
-    platform: InPlatform,
-    caller: InCaller,
-    pulse: InPulse,
-    job_id: str,
-    last_event_id: InLastEvent = 0,
-) -> EventSourceResponse:
-    """Server-sent events `progress`: 40, 70, 90, 100 with the result; resumes by Last-Event-ID."""
-    _see(platform, caller, "script", job_id)
-    return _stream(request, pulse, job_id, last_event_id)
-
-
-def _see(platform: Platform, caller: Caller, subject: Subject, job_id: str) -> None:
-    with platform.reads() as session:
-        analyses.own_analysis(session, caller, subject, job_id)
+    @kind.get(
+        "/analysis-progress/{job_id}",
+        name=f"{subject}_progress",
+        response_class=EventSourceResponse,
+        responses={**responses(404), 200: progress.ANSWER},
+    )
+    def stream(
+        request: Request,
+        platform: InPlatform,
+        caller: InCaller,
+        job_id: str,
+        last_event_id: InLastEvent = 0,
+    ) -> EventSourceResponse:
+        """Server-sent events `progress`: 40, 70, 90, 100 with the result; resumes by Last-Event-ID."""
+        with platform.reads() as session:
+            analyses.own_analysis(session, caller, subject, job_id)
+        look = request.app.state.comparison_looks[language_of(request)]
+        return open_stream(request, caller, look, job_id, last_event_id)
 
 
 def _result(
@@ -126,12 +108,7 @@ def _recording(
     return sound(platform, request, key, sha256)
 
 
-def _stream(request: Request, pulse: Pulse, job_id: str, last_event_id: int) -> EventSourceResponse:
-    look = request.app.state.comparison_looks[language_of(request)]
-    return EventSourceResponse(
-        pulse.stream(look, job_id, last_event_id), ping=0
-    )  # one timer for all
-
-
+followed(tokens, "token")
+followed(scripts, "script")
 router.include_router(tokens)
 router.include_router(scripts)

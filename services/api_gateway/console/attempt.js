@@ -1,7 +1,7 @@
 // Saying a line: by the microphone or from a file, heard once more, then sent to be compared.
 
 import { button, element } from "./elements.js";
-import { decoded, play, stop } from "./playback.js";
+import { decoded, loudest, play, stop } from "./playback.js";
 import { Recorder } from "./recorder.js";
 import { ask } from "./session.js";
 import { t } from "./texts.js";
@@ -27,7 +27,6 @@ export function attempt({ path, method = "POST", words = WORDS, signal, onSent }
   picker.onchange = () => { if (picker.files.length) send(picker.files[0]); };
   node.append(picker);
   let recorder = null;
-  let loudest = 0;
 
   signal.addEventListener("abort", () => recorder?.release(), { once: true });
   node.addEventListener("dragover", (event) => { event.preventDefault(); node.classList.add("over"); });
@@ -67,9 +66,7 @@ export function attempt({ path, method = "POST", words = WORDS, signal, onSent }
     stop();
     knobs();
     tell(t("record.starting"));
-    loudest = 0;
     recorder = new Recorder((peak, seconds) => {
-      loudest = Math.max(loudest, peak);
       level.value = Math.sqrt(peak);
       clock.textContent = `${seconds.toFixed(1)} s`;
     });
@@ -99,7 +96,7 @@ export function attempt({ path, method = "POST", words = WORDS, signal, onSent }
     if (signal.aborted) return;
     idle();
     node.dataset.state = "ready";
-    tell(`${t("record.ready", { s: (buffer?.duration ?? 0).toFixed(1) })}${loudest < QUIET ? ` ${t("record.quiet")}` : ""}`);
+    tell(`${t("record.ready", { s: (buffer?.duration ?? 0).toFixed(1) })}${buffer && loudest(buffer) < QUIET ? ` ${t("record.quiet")}` : ""}`);
     const listen = knob("play.own", () => play(buffer, { edge: false }), "own");
     listen.disabled = !buffer;
     knobs(

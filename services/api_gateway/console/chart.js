@@ -10,7 +10,7 @@ const WAVE = 84;
 const PITCH = 150;
 const GAP = 8;
 const HEIGHT = LABELS + WAVE + PITCH + WAVE + 2 * GAP;
-const PX_PER_S = 74; // at least; long takes are scrolled
+const PX_PER_S = 110; // at least; long takes are scrolled
 const MOST_PX = 12000; // what a canvas can be, on screens of twofold density too
 const QUIET_S = 0.25; // what is seen before the first word and after the last
 const SMALLEST_ST = 4; // half the height of the melody, semitones
@@ -96,6 +96,13 @@ export class Chart {
     this.head.className = `playhead ${who}`;
     const x = this.x(who === "own" ? this.warp(seconds) : seconds);
     this.head.style.setProperty("left", `${x}px`);
+    this.#follow(x);
+  }
+
+  // Scrolls to where somebody listens.
+  #follow(x) {
+    const { scrollLeft, clientWidth } = this.node;
+    if (x < scrollLeft || x > scrollLeft + clientWidth) this.node.scrollLeft = x - clientWidth / 5;
   }
 
   x(seconds) {

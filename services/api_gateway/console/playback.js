@@ -3,6 +3,7 @@
 import { blob } from "./session.js";
 
 const KEPT = 6; // decoded takes
+const OUTPUT_MS = 2000; // until a machine's output of sound is at work
 const EDGE_S = 0.03; // more on either side of a word: its sounds reach over what an alignment draws
 const FADE_S = 0.008; // a part that is cut out would click
 
@@ -41,12 +42,20 @@ export function stop() {
   playing?.end();
 }
 
+// Whether sound is heard; not where a machine has no output: there some browsers wait for one.
+async function running(audio) {
+  if (audio.state !== "running") {
+    await Promise.race([audio.resume(), new Promise((done) => { setTimeout(done, OUTPUT_MS); })]);
+  }
+  return audio.state === "running";
+}
+
 // Plays a part (seconds) of a buffer, all of it by default; whatever plays is stopped. `onMoment`
 // gets where it is, at every picture. Resolves to whether it played to its end.
 export async function play(buffer, { from = 0, to = Infinity, edge = true, onMoment } = {}) {
   stop();
   const audio = sound();
-  if (audio.state === "suspended") await audio.resume();
+  if (!(await running(audio))) return false;
   const first = Math.max(0, from - (edge ? EDGE_S : 0));
   const length = Math.min(buffer.duration, to + (edge ? EDGE_S : 0)) - first;
   if (length <= 0) return true;
@@ -79,6 +88,11 @@ export async function play(buffer, { from = 0, to = Infinity, edge = true, onMom
     };
     show();
   });
+}
+
+// The loudest sample of a take, 0..1 of full scale.
+export function loudest(buffer) {
+  return buffer.getChannelData(0).reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
 }
 
 const BLOCK = 128; // samples of one stored peak

@@ -4,6 +4,7 @@
 const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];
 export const LONGEST_S = 118; // the server takes two minutes
 const LEVELS_MS = 60;
+const BEGUN_MS = 1500; // the longest until a browser records
 
 export class NoMicrophone extends Error {
   constructor(why) { // denied | missing | insecure | unsupported
@@ -34,8 +35,14 @@ export class Recorder {
     this.parts = [];
     this.recorder = new MediaRecorder(this.stream, { mimeType, audioBitsPerSecond: 128_000 });
     this.recorder.ondataavailable = ({ data }) => { if (data.size) this.parts.push(data); };
+    this.started = performance.now();
     this.#listen();
+    const begun = new Promise((resolve) => {
+      this.recorder.onstart = resolve;
+      setTimeout(resolve, BEGUN_MS);
+    });
     this.recorder.start();
+    await begun; // what is said before would be missing
     this.started = performance.now();
     this.limit = setTimeout(onLimit, LONGEST_S * 1000);
   }

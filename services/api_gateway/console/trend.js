@@ -4,7 +4,7 @@ import { shade } from "./chart.js";
 import { drawn, element } from "./elements.js";
 import { language, t } from "./texts.js";
 
-const [WIDTH, HEIGHT, LEFT, EDGE] = [640, 150, 30, 12];
+const [WIDTH, HEIGHT, LEFT, EDGE] = [640, 150, 42, 12];
 
 // `points`, oldest first: {score 0..100 or null, at: ISO time, href or none}.
 export function trend(points) {
