@@ -313,6 +313,7 @@ def test_an_admin_adds_a_line_and_its_take(booth: Booth, invite: Invite, shots: 
     expect(take.get_by_role("status").first).to_contain_text("audio")  # why it cannot be used
     admin.uploads("train.ogg", sounds.sample("train_actor"))
     expect(take).to_have_attribute("data-state", "READY", timeout=WITHIN_S * 1000)
+    admin.shot(shots("say-take.png"))
     page.set_viewport_size({"width": 375, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     take.get_by_role("link", name="Try it").click()
