@@ -47,11 +47,12 @@ from shared.messages import Sentence
 from shared.pipelines import atlas, render
 from shared.platform import Platform
 from shared.web import metrics, uploads
-from shared.web.access import InCaller, InLastEvent, InPlatform, InPressure, InPulse
+from shared.web.access import InCaller, InLastEvent, InPlatform, InPressure
 from shared.web.files import SentFile
 from shared.web.openapi import responses
 from shared.web.paging import Cursor
 from shared.web.problems import answer
+from shared.web.streams import open_stream
 from shared.web.waiting import accepted, accepting, located
 
 THREADS = 4
@@ -219,17 +220,13 @@ def status_events(
     request: Request,
     platform: InPlatform,
     caller: InCaller,
-    pulse: InPulse,
     task_id: str,
     last_event_id: InLastEvent = 0,
 ) -> EventSourceResponse:
     """Server-sent events `task`, `step`, `progress`, then `end`; resumes by Last-Event-ID."""
     with platform.reads() as session:
         own_task(session, caller, task_id, deleting=True)
-    return EventSourceResponse(
-        pulse.stream(request.app.state.look, task_id, last_event_id),
-        ping=0,  # one timer for all, see `pulse`
-    )
+    return open_stream(request, caller, request.app.state.look, task_id, last_event_id)
 
 
 @router.get("/pipelines", tags=["pipelines"])

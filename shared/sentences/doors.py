@@ -49,6 +49,18 @@ DOORS = {
         "ko": "요청이 너무 많습니다. 사용자당 1분 한도: {per_minute}. {wait_s:.1f}초 뒤에 다시 보내 주세요. "
         "GET /status/{{id}}/events를 쓰면 묻지 않아도 변경을 알 수 있습니다.",
     },
+    "error.too_many_streams": {
+        "en": "You have {most} event streams open here, as many as one user may. Close some, or ask "
+        "GET /status/{{id}} now and then.",
+        "ko": "열려 있는 이벤트 스트림이 한도에 이르렀습니다. 사용자당 한도: {most}. 일부를 닫거나 "
+        "GET /status/{{id}}로 가끔 확인하세요.",
+    },
+    "error.stream_closed": {
+        "en": "The key or login that opened this stream is not valid any more. Log in again and open "
+        "it with Last-Event-ID: it goes on where it ended.",
+        "ko": "이 스트림을 연 키나 로그인이 더 이상 유효하지 않습니다. 다시 로그인한 뒤 Last-Event-ID로 열면 "
+        "이어서 볼 수 있습니다.",
+    },
     "error.too_many_wrong_keys": {
         "en": "Too many wrong API keys came from your address. Come back in {wait_s:.1f} s.",
         "ko": "이 주소에서 잘못된 API 키가 너무 많이 들어왔습니다. {wait_s:.1f}초 뒤에 다시 시도해 주세요.",

@@ -33,6 +33,10 @@ class GatewaySettings(BaseModel):
     """Requests that one user may make in a minute, over all gateways that share a Redis; 0 = any
     number."""
 
+    streams_per_user: Annotated[int, Field(ge=0)] = 200
+    """Event streams that one user may have open at one gateway, each of which costs memory and a
+    connection; more are answered with 429; 0 = any number."""
+
     @field_validator("allowed_origins")
     @classmethod
     def _each_is_named(cls, origins: list[str]) -> list[str]:

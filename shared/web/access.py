@@ -17,7 +17,6 @@ from shared.admission.pressure import Pressure
 from shared.errors import Forbidden, Unauthorised
 from shared.messages import Sentence
 from shared.platform import Platform
-from shared.web.pulse import Pulse
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of Actverse")
 _login = OAuth2PasswordBearer(
@@ -82,12 +81,3 @@ async def pressure_of(request: Request) -> Pressure:
 
 
 InPressure = Annotated[Pressure, Depends(pressure_of)]
-
-
-async def pulse_of(request: Request) -> Pulse:
-    """That of the app."""
-    pulse: Pulse = request.app.state.pulse
-    return pulse
-
-
-InPulse = Annotated[Pulse, Depends(pulse_of)]

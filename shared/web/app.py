@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from shared.web import openapi, problems
 from shared.web.gate import Gate
 from shared.web.observed import Observed
 from shared.web.pulse import Pulse
+from shared.web.streams import Places, ended
 
 ABOUT = """\
 Video in, a detector of your own and its results out. Submit a task, watch it live, fetch the
@@ -45,7 +47,8 @@ def create_app(platform: Platform, services: Sequence[str]) -> FastAPI:
     )
     app.state.platform = platform
     app.state.pressure = Pressure(platform)
-    app.state.pulse = Pulse(platform.news.since)
+    app.state.pulse = Pulse(platform.news.since, partial(ended, platform))
+    app.state.places = Places(platform.settings.gateway.streams_per_user)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Gate, platform=platform)

@@ -11,16 +11,19 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.admission.callers import Caller
+
 LISTEN_S = 0.5  # one question for news; the process ends no sooner than its answer
 GATHER_S = 0.02  # between two looks: what happens meanwhile is read together
 REST_S = 1.0  # after a look that failed
 HEARTBEAT_S = 15.0
+DISMISS_S = 5.0  # after which a key that is good no more ends its streams, at the latest
 HEARTBEAT = b": still here\r\n\r\n"
 TASKS_A_LOOK = 100
 MOST_WAITING = 1000  # events that wait for a client that does not read; more are read again later
@@ -42,11 +45,25 @@ Topic = tuple[Look, str]
 """A task as one kind of stream tells of it: whoever reads the same is fed from the same look."""
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Who reads a stream, by what key or token, and what is said when that is good no more."""
+
+    key: str = field(repr=False)
+    caller: Caller
+    farewell: bytes = field(repr=False)
+
+
+Ended = Callable[[Collection[Visit]], Collection[Visit]]
+"""Those of some visits that have to end. Runs in a thread."""
+
+
 class Reader:
     """One open stream: how far it is, and what waits to be sent on it."""
 
-    def __init__(self, task_id: str, position: int) -> None:
+    def __init__(self, task_id: str, position: int, visit: Visit | None = None) -> None:
         self.task_id = task_id
+        self.visit = visit
         self.position = position  # number of the last event that was given to it
         self.behind = False  # there is more, which did not fit
         self._waiting: deque[bytes] = deque()
@@ -76,6 +93,13 @@ class Reader:
             self._ended = True
             self._woken.set()
 
+    def dismiss(self, farewell: bytes) -> None:
+        """End it with these words; what waits is not sent any more."""
+        self._waiting.clear()
+        self._waiting.append(farewell)
+        self._ended = True
+        self._woken.set()
+
     def beat(self) -> None:
         """Break a silence."""
         if not self._waiting and not self._ended:
@@ -95,9 +119,15 @@ class Reader:
 class Pulse:
     """Feeds the readers of one process; does nothing while there are none."""
 
-    def __init__(self, since: Callable[[float], set[str] | None]) -> None:
-        """`since` is that of `shared.progress.news.News`, which has one listener a process."""
+    def __init__(
+        self, since: Callable[[float], set[str] | None], ended: Ended = lambda _: ()
+    ) -> None:
+        """`since` is that of `shared.progress.news.News`, which has one listener a process.
+
+        `ended` is asked again and again about all who read.
+        """
         self._since = since
+        self._ended = ended
         self._looks: set[Look] = set()  # a few: one for each kind of stream
         self._readers: dict[Topic, set[Reader]] = {}
         self._due: set[Topic] = set()
@@ -105,9 +135,11 @@ class Pulse:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @contextlib.contextmanager
-    def reading(self, look: Look, task_id: str, position: int) -> Iterator[Reader]:
+    def reading(
+        self, look: Look, task_id: str, position: int, visit: Visit | None = None
+    ) -> Iterator[Reader]:
         """A reader of the events of `task_id` after `position`, until the end of the block."""
-        topic, reader = (look, task_id), Reader(task_id, position)
+        topic, reader = (look, task_id), Reader(task_id, position, visit)
         self._looks.add(look)
         self._readers.setdefault(topic, set()).add(reader)
         self._run()
@@ -121,9 +153,11 @@ class Pulse:
                 del self._readers[topic]
             self._is_due.set()  # perhaps nobody is left to look for
 
-    async def stream(self, look: Look, task_id: str, position: int) -> AsyncIterator[bytes]:
-        """Every event since `position`, then live ones, until the task has ended."""
-        with self.reading(look, task_id, position) as reader:
+    async def stream(
+        self, look: Look, task_id: str, position: int, visit: Visit | None = None
+    ) -> AsyncIterator[bytes]:
+        """Every event since `position`, then live ones, until the task or the visit has ended."""
+        with self.reading(look, task_id, position, visit) as reader:
             while text := await reader.take():
                 yield text
                 if reader.behind:
@@ -137,7 +171,7 @@ class Pulse:
             self._is_due.set()
 
     def _run(self) -> None:
-        for work in (self._listen, self._deliver, self._beat):
+        for work in (self._listen, self._deliver, self._beat, self._dismiss):
             running = self._tasks.get(work.__name__)
             if running is None or running.done():
                 self._tasks[work.__name__] = asyncio.create_task(work())
@@ -197,6 +231,21 @@ class Pulse:
                 for reader in readers:
                     reader.beat()
             self._look_at_all()
+
+    async def _dismiss(self) -> None:
+        """One question for all readers: whose key was revoked, whose login has ended?"""
+        while self._readers:
+            await asyncio.sleep(DISMISS_S)
+            readers = [reader for some in self._readers.values() for reader in some]
+            visits = {reader.visit for reader in readers if reader.visit is not None}
+            try:
+                ended = await asyncio.to_thread(self._ended, visits) if visits else ()
+            except SQLAlchemyError as error:  # nobody knows; the next time
+                await self._rest(error)
+                continue
+            for reader in readers:
+                if reader.visit is not None and reader.visit in ended:
+                    reader.dismiss(reader.visit.farewell)
 
     def _look_at_all(self) -> None:
         self.look_at({task_id for _, task_id in self._readers})

@@ -26,7 +26,11 @@ from tests.servers.redis import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 180.0  # the machine may be loaded
-UNLIMITED = {"gateway__requests_per_minute": "1000000000", "gateway__max_queue_depth": "1000000000"}
+UNLIMITED = {
+    "gateway__requests_per_minute": "1000000000",
+    "gateway__max_queue_depth": "1000000000",
+    "gateway__streams_per_user": "0",
+}
 """The limits are counted, and never reached."""
 
 
