@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # every process of the mesh loads this file, and few of them count
+    import numpy as np
+    from numpy.typing import NDArray
 
-Batch = NDArray[np.float32]  # (n, 3, size, size), RGB, 0..1, letterboxed
-RawOutput = NDArray[
-    np.float32
-]  # (n, 4 + classes, anchors): cx, cy, w, h in input pixels, scores 0..1
+Batch: TypeAlias = "NDArray[np.float32]"  # (n, 3, size, size), RGB, 0..1, letterboxed
+RawOutput: TypeAlias = "NDArray[np.float32]"
+"""(n, 4 + classes, anchors): cx, cy, w, h in input pixels, scores 0..1"""
 
 
 @dataclass(frozen=True)
