@@ -15,7 +15,9 @@ import pytest
 from shared.db.models import Deployment, Labeling, Output, Task
 from shared.db.operation_models import Webhook
 from shared.db.speech_models import Actor, AnalysisResult, Token
+from shared.flow import wishes
 from shared.flow.states import State
+from shared.pipelines.speech import ANALYSIS_SERVICE, ServiceOptions
 from shared.web.gate import OPEN, OPEN_PAGES, SIGNED
 from tests.services.api_gateway.people import QUICK, Person, person
 from tests.shared.web.door import Door
@@ -59,7 +61,9 @@ def owned(door: Door, mine: Person) -> dict[str, str]:
         "frame": "ann-9f3.jpg",
         "deployment_id": "ann-9f3-deployment",
         "delivery_id": "987654321",
+        "key": "ann-9f3-comparison",
     }
+    served(door, mine.id, found["key"])
     door.keep(f"outputs/{task_id}/ann-9f3.csv", b"a,b")
     door.keep(f"inputs/{task_id}/recording.wav", b"sound")
     with door.platform.sessions.begin() as session:
@@ -112,6 +116,28 @@ def owned(door: Door, mine: Person) -> dict[str, str]:
             )
         )
     return found
+
+
+def served(door: Door, user_id: str, key: str) -> None:
+    """A comparison that this mesh makes for another, which asked as a user of ours."""
+    address = "https://x.org/a"
+    options = ServiceOptions(
+        subject="token",
+        audio_url=address,
+        reference_url=address,
+        text="A line",
+        webhook_url=address,
+        webhook_secret="s",
+    )
+    wishes.submit_alone(
+        door.platform.sessions,
+        door.platform.bus,
+        ANALYSIS_SERVICE,
+        options,
+        user_id=user_id,
+        idempotency_key=key,
+        request_sha256="0" * 64,
+    )
 
 
 def routes(door: Door) -> Iterator[tuple[str, list[str]]]:
