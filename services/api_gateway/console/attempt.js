@@ -19,6 +19,7 @@ export function attempt({ path, method = "POST", words = WORDS, signal, onSent }
   said.id = "attempt";
   const level = element("meter");
   Object.assign(level, { min: 0, max: 1, value: 0, hidden: true });
+  level.setAttribute("aria-label", t("record.level"));
   const clock = element("span", "", "clock");
   const row = element("div", "", "tools");
   node.append(row, level, said);

@@ -16,7 +16,7 @@ export async function showActor(page, { kind, id, signal }) {
   const fields = [
     field("name", { label: t("field.name"), value: seen.name, required: true, maxLength: 200 }),
     field("about", { label: t("field.about"), hint: t("field.optional"), kind: "textarea", value: seen.about, maxLength: 4000, rows: 3 }),
-    field("image_url", { label: t("field.image"), hint: t("field.image.what"), type: "url", value: seen.image_url ?? "", maxLength: 2000 }),
+    field("image_url", { label: t("field.image"), hint: t("field.image.what"), value: seen.image_url ?? "", maxLength: 2000, type: "url", pattern: "https?://.+", title: t("field.image.what") }),
   ];
   const made = form({
     id: "actor", address: entry.address, fields, enter: "edit.save", doors: fresh ? [] : [removal(kind, id, signal)],

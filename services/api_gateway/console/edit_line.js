@@ -59,10 +59,12 @@ function actorField(name, { required, signal }) {
     label: t("field.actor"), hint: t(required ? "field.actor.what" : "field.optional"), value: name, required, maxLength: 200, list,
   });
   const plain = (text) => text.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean).join(" ");
-  const find = async (text) => {
-    const found = await ask("GET", `/actors?${new URLSearchParams({ limit: NAMED, ...(text && { q: text }) })}`, { signal });
+  const find = async (text, cursor = "") => {
+    const query = new URLSearchParams({ limit: NAMED, ...(text && { q: text }), ...(cursor && { cursor }) });
+    const found = await ask("GET", `/actors?${query}`, { signal });
     for (const each of found.items) known.set(plain(each.name), each.id);
     list.replaceChildren(...found.items.map((each) => new Option(each.name)));
+    return found.next;
   };
   let typing = null;
   const look = () => find(made.input.value.trim()).then(() => {
@@ -77,7 +79,7 @@ function actorField(name, { required, signal }) {
   const id = async (text) => {
     const wanted = text.trim();
     if (!wanted) return null;
-    await find(wanted);
+    for (let next = ""; next !== null && !known.has(plain(wanted));) next = await find(wanted, next);
     if (!known.has(plain(wanted))) {
       const added = await ask("POST", "/actors", { body: { name: wanted }, signal });
       known.set(plain(added.name), added.id);

@@ -18,7 +18,9 @@ export async function showLine(page, { kind, id, job, signal }) {
   back.href = kind === "tokens" ? "#/" : `#/${kind}`;
   const head = element("div", "", "line");
   const names = element("div", "", "names");
-  names.append(element("blockquote", line.text), element("p", about(line), "quiet"));
+  const quote = element("blockquote");
+  quote.append(element("h2", line.text));
+  names.append(quote, element("p", about(line), "quiet"));
   head.append(names);
   const best = element("div", "", "best");
   const showBest = (score) => best.replaceChildren(...(score === null ? [] : [badge(score, t("line.best"))]));
@@ -105,6 +107,7 @@ async function compare(place, { kind, job, line, signal, renew }) {
   if (found.status === "processing") {
     const bar = element("progress");
     Object.assign(bar, { max: 100, value: found.progress });
+    bar.setAttribute("aria-label", t("result.title"));
     const said = element("p", found.message, "quiet");
     said.setAttribute("role", "status");
     const box = element("section", "", "progressing");

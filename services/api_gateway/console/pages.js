@@ -10,6 +10,7 @@ const PAGE = 30;
 // Links to lists beside each other: [[kind, text, href], ...]; `chosen` is the kind that is seen.
 export function tabs(kinds, chosen) {
   const made = element("nav", "", "tabs");
+  made.setAttribute("aria-label", t("tabs"));
   for (const [kind, text, href] of kinds) {
     const tab = element("a", text);
     tab.href = href;

@@ -57,7 +57,7 @@ function arrive(page, address) {
   seen = address;
   if (!other) return;
   scrollTo(0, 0);
-  const begin = page.querySelector("[data-first]") ?? page.querySelector("h2, blockquote");
+  const begin = page.querySelector("[data-first]") ?? page.querySelector("h2");
   if (!begin) return;
   begin.tabIndex = -1;
   begin.focus();

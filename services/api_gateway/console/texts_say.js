@@ -7,6 +7,8 @@ export const SPEECH = {
   "tasks.take.token": ["An actor's take of a quote", "배우의 명대사 음성"],
   "tasks.take.script": ["An actor's take of a script", "배우의 대본 음성"],
   "tasks.line": ["Line", "대사"],
+  "tabs": ["Lists", "목록"],
+  "record.level": ["Loudness", "소리 크기"],
   "lines.title": ["Say the line like the actor", "배우처럼 말해 보세요"],
   "lines.what": [
     "Choose a line, listen, record yourself. Every word is compared with the actor's own take.",

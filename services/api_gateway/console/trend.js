@@ -16,7 +16,7 @@ export function trend(points) {
   }
   const x = (n) => LEFT + ((WIDTH - LEFT - EDGE) * n) / (known.length - 1);
   const y = (score) => EDGE + (HEIGHT - 2 * EDGE) * (1 - score / 100);
-  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": t("trend.title") });
+  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": t("trend.title") });
   for (const mark of [0, 50, 100]) {
     svg.append(
       drawn("line", { x1: LEFT, x2: WIDTH - EDGE, y1: y(mark), y2: y(mark), class: "grid" }),
