@@ -231,9 +231,11 @@ def test_scripts_are_said_as_quotes_are(booth: Booth, invite: Invite):
     learner = invite("dora")
     page = learner.page
     script = booth.add("scripts", "train", sounds.sample("train_actor"), title="Last train")
-    page.goto(f"{booth.page}#/scripts")
-    page.click(f"[data-line='{script}'] a")
+    page.goto(f"{booth.page}#/scripts/{script}")
     expect(page.locator("[data-act='record']")).to_be_visible(timeout=60_000)  # it was prepared
+    page.click(".back")
+    expect(page.locator(f"[data-line='{script}']")).to_be_visible()
+    page.go_back()
     learner.uploads("train.ogg", sounds.sample("train_learner"))
     job = learner.gets_result()
     expect(page.locator(".chart .word")).to_have_count(len(sounds.line("train").split()))
