@@ -77,7 +77,9 @@ class Servers:
 class SmallMesh:
     """Two workers, beat, clock and gateway; `platform` looks at the same data without a proxy."""
 
-    def __init__(self, folder: Path, servers: Servers | None = None) -> None:
+    def __init__(
+        self, folder: Path, servers: Servers | None = None, *, stalled_s: float | None = None
+    ) -> None:
         self.folder = folder
         self.servers = servers
         self.data = folder / "data"
@@ -99,6 +101,7 @@ class SmallMesh:
             "ACTVERSE_METRICS__PORT": "0",
             "PYTHONPATH": str(ROOT),
             **(servers.urls(through_proxies=True) if servers else {}),
+            **({small_service.STALLED: str(stalled_s)} if stalled_s else {}),
         }
         self.supervisor = Supervisor(ROOT, folder / "logs", lambda _: None)
 

@@ -31,6 +31,8 @@ MAKE, SEAL = "small_make", "small_seal"
 REFUSED = "This task was made to fail."
 TICK_S = 0.5
 REPORT_S = 0.5
+STALLED = "SMALL_MESH_STALLED_S"
+"""The variable that says after how many seconds without a move the rest of a step is sent again."""
 QUICK = Backoff(times=6, first_s=0.2, most_s=1.0)
 
 Kind = Literal["fine", "retried", "failing", "poison"]

@@ -37,7 +37,7 @@ from shared.flow.states import ENDED, State
 from shared.pipelines import atlas
 from shared.settings import Settings
 
-LOOK_EVERY_S = 0.01
+LOOK_EVERY_S = 0.02
 LONGEST_S = 180.0
 
 
