@@ -1,7 +1,7 @@
 """What every scorer of speech promises; inherited by one test class per engine, which gives `scorer`.
 
 Comparisons cost CPU, so that each is made once a class and asked about in several tests. The quick
-tests speak of one line; `test_every_line_is_put_in_order`, which is slow, of all that there are.
+tests speak of one clause; `test_every_line_is_put_in_order`, which is slow, of all lines there are.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ class Stage:
             return spoken.shifted(spoken.stretched(line.actor, 1.15), 2)
 
         return self.said("slower", make)
+
+    def slower(self) -> Score:
+        return self.said("stretched", lambda line: spoken.stretched(line.actor, 1.15))
+
+    def higher(self) -> Score:
+        return self.said("shifted", lambda line: spoken.shifted(line.actor, 2))
 
     def monotonous(self) -> Score:
         return self.said("flat", lambda line: spoken.monotonous(line.actor))
@@ -116,7 +122,7 @@ class SpeechScorerContract:
 
     @pytest.fixture(scope="class")
     def stage(self, scorer: SpeechScorer, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-        return Stage(scorer, spoken.bundled("train"), tmp_path_factory.mktemp("speech"))
+        return Stage(scorer, spoken.clause(), tmp_path_factory.mktemp("speech"))
 
     def test_scores_fall_with_distance(self, stage: Stage):
         check_order(stage)
@@ -202,6 +208,10 @@ class SpeechScorerContract:
             stage = Stage(scorer, line, tmp_path)
             check_order(stage)
             check_axes(stage)
+            for changed in (stage.slower(), stage.higher()):  # each change alone is heard
+                pron = changed.pron_score or 0.0
+                assert (stage.itself().pron_score or 0.0) - pron >= GAP, line.name
+                assert pron - (stage.learner().pron_score or 0.0) >= GAP, line.name
             assert omitted(stage.skips()) == list(line.skipped), line.name
             for what, make in NOTHING.items():
                 assert stage.said(what, make).recognition != "Success", (line.name, what)
@@ -212,6 +222,6 @@ def _plain(text: str) -> list[str]:
 
 
 def _lines() -> Iterator[Line]:
-    yield from (spoken.bundled(name) for name in ("sea", "king"))
+    yield from map(spoken.bundled, spoken.ACTORS)
     if spoken.JFK.is_file():
         yield spoken.jfk()

@@ -151,12 +151,14 @@ class Aligner:
         """How much better the text explains the recording than its words backwards do, nats a frame.
 
         Those sound the same and mean nothing: about 0 for other speech and noise, 2 and more for the
-        text said clearly. None where the reverse is the same.
+        text said clearly. None where the reverse is the same, or no path was found for it.
         """
         if list(words) == list(reversed(words)):
             return None
         pcm, backwards = _pcm(samples), range(len(words))[::-1]
         _, likelihood = self._searched(pcm, words, backwards, skips=True)
+        if likelihood == UNLIKELY:
+            return None
         return (heard.likelihood - likelihood) / (len(pcm) / 2 / RATE * FRAMES_S)
 
     def aligned(

@@ -26,6 +26,8 @@ class WordPair:
     """Nats a frame; negative: said less clearly than the actor."""
     distance: float
     """Mean cosine distance along the warping path, 0..2."""
+    path: NDArray[np.int64]
+    """(k, 2): which frame of the recording, second, sounds as which of the reference; of the takes."""
     reference_pitch: Floats
     recording_pitch: Floats
     """Contours on one grid, semitones about each speaker's median; NaN where unvoiced."""
@@ -53,11 +55,13 @@ def compared(
     """The word `one` of the reference beside the word `other` of the recording."""
     a, b = _span(reference, one), _span(recording, other)
     count = max(CONTOUR_LEAST, a.stop - a.start)
+    distance, path = warped(reference.cepstra[a], recording.cepstra[b])
     return WordPair(
         one,
         other,
         other.gop - one.gop,
-        warped_distance(reference.cepstra[a], recording.cepstra[b]),
+        distance,
+        np.add(path, (a.start, b.start)),
         _contour(reference.pitch_st[a], count),
         _contour(recording.pitch_st[b], count),
         _contour(reference.energy_db[a], count),
@@ -71,8 +75,8 @@ def _span(frames: Frames, word: AlignedWord) -> slice:
     return slice(start, max(start + 2, min(word.end, frames.length)))
 
 
-def warped_distance(one: Floats, other: Floats) -> float:
-    """Mean cosine distance of (n, d) and (m, d) along their cheapest warping path.
+def warped(one: Floats, other: Floats) -> tuple[float, NDArray[np.int64]]:
+    """Mean cosine distance of (n, d) and (m, d) along their cheapest warping path, and the path, (k, 2).
 
     Dynamic time warping (Sakoe and Chiba 1978) with steps (1,1), (1,2), (2,1), and (0,1), (1,0) at
     an extra cost.
@@ -93,13 +97,13 @@ def warped_distance(one: Floats, other: Floats) -> float:
         best = ways.argmin(0)
         back[i, j] = best
         total[i + 2, j + 2] = ways[best, np.arange(len(i))] + cost[i, j]
-    i, j, distances = rows - 1, columns - 1, []
-    while True:
-        distances.append(cost[i, j])
-        if i == 0 and j == 0:
-            return float(np.mean(distances))
+    path = [(rows - 1, columns - 1)]
+    while path[-1] != (0, 0):
+        i, j = path[-1]
         di, dj, _ = steps[back[i, j]]
-        i, j = i - di, j - dj
+        path.append((i - di, j - dj))
+    found = np.array(path[::-1], dtype=np.int64)
+    return float(np.mean(cost[found[:, 0], found[:, 1]])), found
 
 
 def _unit(rows: Floats) -> NDArray[np.float64]:

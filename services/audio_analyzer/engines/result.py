@@ -59,6 +59,7 @@ def recognised(
             "PitchScore": _score(scores.pitch),
             "PitchCorrelation": _rounded(scores.pitch_correlation),
             "PitchRangeRatio": _rounded(scores.pitch_range_ratio),
+            "RegisterSt": _rounded(scores.register_st),
             "EnergyScore": _score(scores.energy),
             "RhythmScore": _score(scores.rhythm),
             "TempoRatio": _rounded(scores.tempo_ratio),

@@ -37,10 +37,12 @@ class Scores:
     pitch: float
     pitch_correlation: float | None
     pitch_range_ratio: float | None
+    register_st: float | None
+    """How much higher the recording is than the take, medians, semitones."""
     energy: float
     rhythm: float
     tempo_ratio: float
-    """How long the recording takes from first word to last, relative to the actor."""
+    """How long the recording takes for what the actor says in a second."""
     pause: float
 
 
@@ -74,26 +76,35 @@ def duration_log(pair: WordPair, tempo: float) -> float:
 
 
 def tempo_ratio(pairs: Sequence[WordPair]) -> float:
-    """Time that the words take, pauses between them included, recording over reference.
+    """Time that the recording takes, pauses between words included, for a second of the reference.
 
-    Where words are left out, what lies between their neighbours counts in neither take.
+    The slope, by least squares, of the warping paths of all words: the ends of a short line are placed
+    by a frame or three, which is much of it, and its sounds are not. Where words are left out, what
+    lies between their neighbours counts in neither take.
     """
-    recording = reference = 0
-    begin = pairs[0]
-    for one, following in zip(pairs, [*pairs[1:], None], strict=True):
-        if following is None or not _neighbours(one, following):
-            recording += one.recording.end - begin.recording.start
-            reference += one.reference.end - begin.reference.start
-            begin = following or one
-    return recording / max(1, reference)
+    covariance = variance = 0.0
+    begin = 0
+    for end in range(1, len(pairs) + 1):
+        if end < len(pairs) and _neighbours(pairs[end - 1], pairs[end]):
+            continue
+        path = np.concatenate([pair.path for pair in pairs[begin:end]])
+        reference, recording = (path - path.mean(0)).T
+        covariance += float(reference @ recording)
+        variance += float(reference @ reference)
+        begin = end
+    return covariance / variance
 
 
 def _neighbours(one: WordPair, other: WordPair) -> bool:
     return other.reference.position == one.reference.position + 1
 
 
-def scored(pairs: Sequence[WordPair], words: int) -> Scores:
-    """The scores of the words that were said, of `words` in the text; omitted ones count 0."""
+def scored(pairs: Sequence[WordPair], words: int, register_st: float | None = 0.0) -> Scores:
+    """The scores of the words that were said, of `words` in the text; omitted ones count 0.
+
+    `register_st`: how much higher the whole recording is than the take, semitones; None where one of
+    them has no pitch.
+    """
     each = [word_score(pair) for pair in pairs]
     tempo = tempo_ratio(pairs)
     accuracy = sum(each) / words
@@ -101,7 +112,7 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
     rhythm, pause = _rhythm(pairs, tempo), _pause(pairs, tempo)
     fluency = 100 * _tempo(tempo) * math.sqrt(rhythm * pause)
     correlation, span_ratio, span_score = _pitch(pairs)
-    pitch = 100 * max(0.0, correlation or 0.0) * (0.5 + 0.5 * span_score)
+    pitch = 100 * max(0.0, correlation or 0.0) * (0.25 + 0.75 * span_score)
     energy = 100 * max(
         0.0,
         _correlation(
@@ -110,7 +121,8 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
         )
         or 0.0,
     )
-    prosody = 0.5 * pitch + 0.2 * energy + 0.3 * 100 * rhythm
+    register = 100 * _register(register_st)
+    prosody = 0.4 * pitch + 0.15 * register + 0.15 * energy + 0.3 * 100 * rhythm
     ranked = sorted((accuracy, fluency, prosody, completeness))
     return Scores(
         accuracy=accuracy,
@@ -122,6 +134,7 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
         pitch=pitch,
         pitch_correlation=correlation,
         pitch_range_ratio=span_ratio,
+        register_st=register_st,
         energy=energy,
         rhythm=100 * rhythm,
         tempo_ratio=tempo,
@@ -131,7 +144,7 @@ def scored(pairs: Sequence[WordPair], words: int) -> Scores:
 
 def _tempo(ratio: float) -> float:
     """0..1: one at the actor's tempo, a half at about 1.4 times or 0.7 times."""
-    return 1 / (1 + (math.log(ratio) / 0.35) ** 2)
+    return 1 / (1 + (math.log(ratio) / 0.33) ** 2)
 
 
 def _rhythm(pairs: Sequence[WordPair], tempo: float) -> float:
@@ -161,6 +174,16 @@ def _pitch(pairs: Sequence[WordPair]) -> tuple[float | None, float | None, float
         return None, None, 0.0
     ratio = (_range(learner) + 0.5) / (_range(actor) + 0.5)
     return _correlation(actor, learner), ratio, math.exp(-((math.log(ratio) / 0.8) ** 2))
+
+
+def _register(semitones: float | None) -> float:
+    """0..1: one within half a semitone of the actor's, nothing from three on.
+
+    So that no voice of another height loses more than these few points, however far it is.
+    """
+    if semitones is None:
+        return 0.0
+    return math.exp(-(max(0.0, abs(semitones) - 0.5) ** 2))
 
 
 def _range(contour: Floats) -> float:

@@ -47,6 +47,25 @@ def bundled(name: str) -> Line:
     return Line(name, text, take["actor"], take["learner"], take["other"], take["skips"], skipped)
 
 
+@cache
+def clause() -> Line:
+    """The first clause of a bundled line: the same questions for half the work."""
+    line = bundled("train")
+
+    def until(samples: Samples, seconds: float) -> Samples:
+        return samples[: round(seconds * RATE)]
+
+    return Line(
+        "clause",
+        "If we miss the last train tonight",
+        until(line.actor, 2.4),
+        until(line.learner, 1.88),
+        until(line.other, 2.4),
+        until(line.skips, 1.21),
+        (4, 5),
+    )
+
+
 def jfk() -> Line:
     """A real voice, where the media lie beside the checkout."""
     take, skipped = _takes("jfk")
@@ -96,27 +115,27 @@ def peak_mb(pid: int) -> float:
 
 def stretched(samples: Samples, factor: float) -> Samples:
     """So many times as long, at the same pitch (overlap-add)."""
-    return _samples(call(_sound(samples), "Lengthen (overlap-add)", 75, 600, factor))
+    return samples_of(call(sound(samples), "Lengthen (overlap-add)", 75, 600, factor))
 
 
 def shifted(samples: Samples, semitones: float) -> Samples:
     """The pitch moved, the length kept."""
-    manipulation = call(_sound(samples), "To Manipulation", 0.01, 75, 600)
+    manipulation = call(sound(samples), "To Manipulation", 0.01, 75, 600)
     tier = call(manipulation, "Extract pitch tier")
     call(tier, "Multiply frequencies", 0, 1000, 2 ** (semitones / 12))
     call([tier, manipulation], "Replace pitch tier")
-    return _samples(call(manipulation, "Get resynthesis (overlap-add)"))
+    return samples_of(call(manipulation, "Get resynthesis (overlap-add)"))
 
 
 def monotonous(samples: Samples) -> Samples:
     """The same at one pitch: nothing else is changed."""
-    manipulation = call(_sound(samples), "To Manipulation", 0.01, 75, 600)
+    manipulation = call(sound(samples), "To Manipulation", 0.01, 75, 600)
     tier = call(manipulation, "Extract pitch tier")
     mean = call(tier, "Get mean (points)", 0, 0)
     call(tier, "Remove points between", 0, 1000)
     call(tier, "Add point", 0.1, mean)
     call([tier, manipulation], "Replace pitch tier")
-    return _samples(call(manipulation, "Get resynthesis (overlap-add)"))
+    return samples_of(call(manipulation, "Get resynthesis (overlap-add)"))
 
 
 def noisy(samples: Samples, snr_db: float) -> Samples:
@@ -146,11 +165,11 @@ def babble() -> Samples:
     return (np.sum(parts, axis=0) / 4).astype(np.float32)
 
 
-def _sound(samples: Samples) -> parselmouth.Sound:
+def sound(samples: Samples) -> parselmouth.Sound:
     return parselmouth.Sound(samples.astype(np.float64), float(RATE))
 
 
-def _samples(sound: parselmouth.Sound) -> Samples:
+def samples_of(sound: parselmouth.Sound) -> Samples:
     return sound.values[0].astype(np.float32)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.audio_analyzer.engines.aligner import AlignedWord, Aligner, spoken_words
-from services.audio_analyzer.engines.comparing import WordPair, warped_distance
+from services.audio_analyzer.engines.comparing import WordPair, warped
 from services.audio_analyzer.engines.feedback import MOST, advice
 from services.audio_analyzer.engines.scores import scored, word_score
 from services.audio_analyzer.errors import NoWords, UnknownWords
@@ -24,7 +24,10 @@ def pair(position: int = 0, *, start: int = 0, frames: int = 30, stretch: float 
     rising = np.linspace(-3, 3, GRID, dtype=np.float32) + position
     loud = np.linspace(-20, -5, GRID, dtype=np.float32)
     learner = replace(actor, start=round(start * stretch), frames=max(1, round(frames * stretch)))
-    return WordPair(actor, learner, 0.0, 0.0, rising, rising, loud, loud)
+    path = np.stack(
+        [np.linspace(t.start, t.end - 1, GRID).round() for t in (actor, learner)], axis=1
+    )
+    return WordPair(actor, learner, 0.0, 0.0, path.astype(np.int64), rising, rising, loud, loud)
 
 
 def line(stretch: float = 1.0) -> list[WordPair]:
@@ -67,9 +70,20 @@ def test_words_left_out_count_nothing():
 def test_words_left_out_change_no_tempo():
     told = [pair(0), pair(1, start=40), pair(4, start=160)]
     early = replace(told[2].recording, start=80)
-    scores = scored([*told[:2], replace(told[2], recording=early)], 5)
+    path = told[2].path - (0, 80)
+    scores = scored([*told[:2], replace(told[2], recording=early, path=path)], 5)
     assert scores.tempo_ratio == 1.0
     assert scores.fluency == 100
+
+
+@given(st.floats(-24, 24))
+@settings(deadline=None, max_examples=40)
+def test_another_register_costs_a_little_of_the_prosody_alone(semitones: float):
+    scores, same = scored(line(), 5, semitones), scored(line(), 5)
+    assert 0 <= same.prosody - scores.prosody <= 15
+    if abs(semitones) >= 2:
+        assert same.pron - scores.pron >= 5
+    assert (scores.accuracy, scores.fluency) == (same.accuracy, same.fluency)
 
 
 def test_a_voice_without_pitch_has_no_pitch_score():
@@ -99,16 +113,18 @@ def test_advice_names_the_word_and_is_not_endless():
 def test_a_distance_is_between_nothing_and_two(rows: int, columns: int, seed: int):
     random = np.random.default_rng(seed)
     one, other = random.normal(size=(rows, 6)), random.normal(size=(columns, 6))
-    assert 0 <= warped_distance(one, other) <= 2
-    assert warped_distance(one, one) == pytest.approx(0, abs=1e-6)
+    assert 0 <= warped(one, other)[0] <= 2
+    distance, path = warped(one, one)
+    assert distance == pytest.approx(0, abs=1e-6)
+    assert (path[:, 0] == path[:, 1]).all()
 
 
 def test_a_slower_copy_is_near_and_a_stranger_is_far():
     random = np.random.default_rng(0)
     one = np.cumsum(random.normal(size=(30, 6)), axis=0)
     slower = np.repeat(one, 2, axis=0)
-    assert warped_distance(one, slower) < 0.05
-    assert warped_distance(one, -one[::-1]) > 0.3
+    assert warped(one, slower)[0] < 0.05
+    assert warped(one, -one[::-1])[0] > 0.3
 
 
 # --- words ----------------------------------------------------------------------------------------
