@@ -189,6 +189,9 @@ class SmallMesh:
         return "\n".join(f"--- {f.name}\n{f.read_text()[-size:]}" for f in files if f.exists())
 
     def stop(self) -> None:
+        """At once: what it stored has been counted, and how a mesh ends in order is another test."""
+        for each in self.supervisor.programs:
+            each.ends_by = signal.SIGKILL
         self.supervisor.stop()
         self.platform.engine.dispose()
 

@@ -84,13 +84,13 @@ class Native:
                 process.kill()
         self._collect(tree)
 
-    def stop(self, patience_s: float = 20.0) -> None:
-        """Ask the programs to end; kill what does not."""
+    def stop(self, patience_s: float = 20.0, by: signal.Signals | None = None) -> None:
+        """Ask the programs to end, by default in their own way; kill what does not."""
         self.resume()
         tree = self._tree()
         for program, process in self._running:
             if process.poll() is None:
-                process.send_signal(program.end_with)
+                process.send_signal(by or program.end_with)
         _, alive = psutil.wait_procs(tree, timeout=patience_s)
         for process in alive:
             with suppress(psutil.NoSuchProcess):

@@ -148,7 +148,8 @@ class Postgres(Server):
         if self._container:
             self._container.close()
             return
-        self._native.stop(patience_s=5)  # a killed one leaves shared memory behind
+        # without a word to its files; killed outright it would leave shared memory behind
+        self._native.stop(patience_s=5, by=signal.SIGQUIT)
         if self._owner:
             with suppress(OSError):
                 shutil.rmtree(self._data.parent)
