@@ -49,6 +49,7 @@ from shared.platform import Platform
 from shared.web import metrics, uploads
 from shared.web.access import InCaller, InLastEvent, InPlatform, InPressure
 from shared.web.files import SentFile
+from shared.web.language import InLanguage, language_of, spoken_in
 from shared.web.openapi import responses
 from shared.web.paging import Cursor
 from shared.web.problems import answer
@@ -67,7 +68,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     machine.prime()
     app.state.accounts = Accounts(app.state.platform)
     app.state.submitting, app.state.looking = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
-    app.state.look = stream.looking(app.state.platform)
+    app.state.looks = stream.looks(app.state.platform)
     yield
 
 
@@ -100,8 +101,10 @@ async def submit_task(
 
 @router.get("/tasks/", tags=["tasks"])
 def list_tasks(
+    response: Response,
     platform: InPlatform,
     caller: InCaller,
+    language: InLanguage,
     state: State | None = None,
     pipeline: str | None = None,
     user_id: Annotated[str | None, Query(description="For admins; others see their own")] = None,
@@ -109,6 +112,7 @@ def list_tasks(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> TaskPage:
     """Your tasks, newest first."""
+    response.headers.update(spoken_in(language))
     with platform.reads() as session:
         tasks = repository.page(
             session,
@@ -120,15 +124,18 @@ def list_tasks(
         )
         last = tasks[-1] if len(tasks) == limit else None
         following = str(Cursor.after(last.created_at, last.id)) if last else None
-        return TaskPage(items=repository.views(session, tasks), next=following)
+        return TaskPage(items=repository.views(session, tasks, language), next=following)
 
 
 @router.get("/tasks/{task_id}", tags=["tasks"], responses=responses(404))
-def show_task(platform: InPlatform, caller: InCaller, task_id: str) -> TaskView:
-    """A task with its steps and results."""
+def show_task(
+    response: Response, platform: InPlatform, caller: InCaller, language: InLanguage, task_id: str
+) -> TaskView:
+    """A task with its steps and results; why it failed in the language of Accept-Language."""
+    response.headers.update(spoken_in(language))
     with platform.reads() as session:
         task = own_task(session, caller, task_id, deleting=True)
-        return repository.views(session, [task])[0]
+        return repository.views(session, [task], language)[0]
 
 
 @router.post(
@@ -198,16 +205,18 @@ async def status(
     request: Request, platform: InPlatform, caller: InCaller, task_id: str
 ) -> Response:
     """Every step with its state, progress, times and message."""
-    found = await run_sync(_status, platform, task_id, limiter=request.app.state.looking)
+    language = language_of(request)
+    found = await run_sync(_status, platform, task_id, language, limiter=request.app.state.looking)
     if found is None or not caller.may_see(found[0]):
         raise no_task(task_id)
     view = live.fresher(found[1], platform.live.of([task_id]).get(task_id, {}))
-    return Response(view.model_dump_json(), media_type="application/json")
+    headers = dict(spoken_in(language))
+    return Response(view.model_dump_json(), headers=headers, media_type="application/json")
 
 
-def _status(platform: Platform, task_id: str) -> tuple[str, StatusView] | None:
+def _status(platform: Platform, task_id: str, language: str) -> tuple[str, StatusView] | None:
     with reading(platform.engine) as direct:
-        return repository.status(direct, task_id)
+        return repository.status(direct, task_id, language)
 
 
 @router.get(
@@ -226,7 +235,8 @@ def status_events(
     """Server-sent events `task`, `step`, `progress`, then `end`; resumes by Last-Event-ID."""
     with platform.reads() as session:
         own_task(session, caller, task_id, deleting=True)
-    return open_stream(request, caller, request.app.state.look, task_id, last_event_id)
+    look = request.app.state.looks[language_of(request)]
+    return open_stream(request, caller, look, task_id, last_event_id)
 
 
 @router.get("/pipelines", tags=["pipelines"])

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from services.api_gateway.errors import KeyReused
 from services.api_gateway.schemas import OutputView, StatusView, StepView, TaskView
+from shared import failures
 from shared.db.base import table
 from shared.db.direct import Direct
 from shared.db.models import Output, StepRun, Task, Upload, now
 from shared.db.prepared import Prepared
 from shared.errors import NotFound
 from shared.flow.states import State
-from shared.messages import Sentence
+from shared.messages import DEFAULT, Sentence
 from shared.redaction import without_secrets
 from shared.web.paging import Cursor
 
@@ -77,7 +78,9 @@ def page(
     return list(session.scalars(query))
 
 
-def steps_of(session: Session, task_ids: Sequence[str]) -> dict[str, list[StepView]]:
+def steps_of(
+    session: Session, task_ids: Sequence[str], language: str = DEFAULT
+) -> dict[str, list[StepView]]:
     """The newest attempt of every step, by task, in order."""
     newest: dict[str, dict[str, StepRun]] = defaultdict(dict)
     for run in session.scalars(
@@ -85,12 +88,12 @@ def steps_of(session: Session, task_ids: Sequence[str]) -> dict[str, list[StepVi
     ):
         newest[run.task_id][run.name] = run
     return {
-        task_id: [_step(run) for run in sorted(runs.values(), key=lambda r: r.position)]
+        task_id: [_step(run, language) for run in sorted(runs.values(), key=lambda r: r.position)]
         for task_id, runs in newest.items()
     }
 
 
-def _step(run: Any) -> StepView:
+def _step(run: Any, language: str) -> StepView:
     """`run` is a StepRun, or a row with the same names."""
     seconds = None
     if run.started_at is not None:
@@ -107,7 +110,7 @@ def _step(run: Any) -> StepView:
         started_at=run.started_at,
         finished_at=run.finished_at,
         seconds=seconds,
-        error=run.error,
+        error=failures.shown(run.error, language),
     )
 
 
@@ -129,10 +132,13 @@ def outputs_of(session: Session, task_ids: Sequence[str]) -> dict[str, list[Outp
     return found
 
 
-def views(session: Session, tasks: Sequence[Task]) -> list[TaskView]:
-    """Tasks with their steps and outputs, in two more queries however many there are."""
+def views(session: Session, tasks: Sequence[Task], language: str = DEFAULT) -> list[TaskView]:
+    """Tasks with their steps and outputs, in two more queries however many there are.
+
+    `language`: in which it is said why something failed.
+    """
     ids = [t.id for t in tasks]
-    steps, outputs = steps_of(session, ids), outputs_of(session, ids)
+    steps, outputs = steps_of(session, ids, language), outputs_of(session, ids)
     return [
         TaskView(
             task_id=t.id,
@@ -141,7 +147,7 @@ def views(session: Session, tasks: Sequence[Task]) -> list[TaskView]:
             state=State(t.state),
             options=_shown(t.options),
             results={k: v for k, v in t.context.items() if k not in t.options},
-            error=t.error,
+            error=failures.shown(t.error, language),
             created_at=t.created_at,
             started_at=t.started_at,
             finished_at=t.finished_at,
@@ -170,20 +176,20 @@ _STATUS = Prepared(
 )
 
 
-def status(direct: Direct, task_id: str) -> tuple[str, StatusView] | None:
+def status(direct: Direct, task_id: str, language: str) -> tuple[str, StatusView] | None:
     """Whose a task is and how far, in one query without objects: it is what is asked most often."""
     rows = direct.run(_STATUS, task=task_id).all
     if not rows:
         return None
     attempts = sorted((r for r in rows if r.name is not None), key=lambda r: r.attempt)
     newest = {run.name: run for run in attempts}
-    steps = [_step(run) for run in sorted(newest.values(), key=lambda r: r.position)]
+    steps = [_step(run, language) for run in sorted(newest.values(), key=lambda r: r.position)]
     mean = sum(s.progress for s in steps) / len(steps) if steps else 0.0
     return rows[0].user_id, StatusView(
         task_id=task_id,
         state=State(rows[0].task_state),
         progress=round(mean, 4),
-        error=rows[0].task_error,
+        error=failures.shown(rows[0].task_error, language),
         process_status=steps,
     )
 

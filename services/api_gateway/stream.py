@@ -9,6 +9,8 @@ from typing import Any
 from sse_starlette import ServerSentEvent
 
 from services.api_gateway import live
+from shared import failures
+from shared.messages import LANGUAGES
 from shared.platform import Platform
 from shared.web.pulse import Look, Seen
 from shared.web.task_events import events_after
@@ -28,8 +30,12 @@ ANSWER = {
 }
 
 
-def looking(platform: Platform) -> Look:
-    """What the streams of this process are fed with."""
+def looks(platform: Platform) -> dict[str, Look]:
+    """What the streams of this process are fed with, by language."""
+    return {language: _looking(platform, language) for language in LANGUAGES}
+
+
+def _looking(platform: Platform, language: str) -> Look:
 
     def look(positions: Mapping[str, int]) -> Mapping[str, Seen]:
         with platform.reads() as session:
@@ -37,23 +43,26 @@ def looking(platform: Platform) -> Look:
             going_on = [task_id for task_id, (_, ended) in found.items() if not ended]
             shown = live.of_running(session, platform.live.of(going_on))
         return {
-            task_id: _seen(task_id, *events, live.rendered(task_id, shown.get(task_id, {})))
+            task_id: _seen(
+                task_id, *events, live.rendered(task_id, shown.get(task_id, {})), language
+            )
             for task_id, events in found.items()
         }
 
     return look
 
 
-def _seen(task_id: str, events: Sequence[Any], ended: bool, figures: bytes) -> Seen:
+def _seen(task_id: str, events: Sequence[Any], ended: bool, figures: bytes, language: str) -> Seen:
     farewell = ServerSentEvent(event="end", data=json.dumps({"task_id": task_id})).encode()
-    stored = [(event.id, _rendered(event)) for event in events]
+    stored = [(event.id, _rendered(event, language)) for event in events]
     return Seen(stored, farewell if ended else None, figures)
 
 
-def _rendered(event: Any) -> bytes:
-    """`progress`, `step` (a step's state) or `task` (the task's own state)."""
+def _rendered(event: Any, language: str) -> bytes:
+    """`progress`, `step` (a step's state) or `task` (the task's own state), and why it failed."""
     name = "progress" if event.kind == "progress" else "step" if event.step else "task"
-    shown = {"task_id": event.task_id, "at": event.at.isoformat(), **event.data}
+    data = failures.shown(event.data, language) if failures.SENTENCE in event.data else event.data
+    shown = {"task_id": event.task_id, "at": event.at.isoformat(), **(data or {})}
     if event.step:
         shown["step"] = event.step
     return ServerSentEvent(id=str(event.id), event=name, data=json.dumps(shown)).encode()

@@ -10,6 +10,7 @@ from services.audio_analyzer import problems
 from services.audio_analyzer.advice import with_advice
 from services.audio_analyzer.analyses import Found, subject_of
 from services.audio_analyzer.analysis_schemas import ScriptAnalysis, Status, TokenAnalysis
+from shared import failures
 from shared.flow.ledger import latest_runs
 from shared.flow.states import ENDED, State
 from shared.messages import say
@@ -84,4 +85,4 @@ def _why(found: Found, language: str) -> str:
     error = task.error or {}
     if error.get("code") in BROKEN_BY:
         return say(BROKEN_BY[error["code"]], language)
-    return say("analysis.broke", language, why=error.get("message", ""))
+    return say("analysis.broke", language, why=failures.message_of(error))

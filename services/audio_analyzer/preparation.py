@@ -18,6 +18,7 @@ from services.audio_analyzer.problems import kept
 from services.audio_analyzer.references import FEATURES, write_reference
 from services.audio_analyzer.repository import FAILED, PREPARING, READY, Line
 from services.audio_analyzer.schemas import ReferenceJob
+from shared import failures
 from shared.bus.port import EventBus
 from shared.db.models import Task, now
 from shared.errors import ActverseError, Cancelled, Retryable, Terminal, explained
@@ -170,5 +171,5 @@ def heal(platform: Platform) -> int:
             line = repository.line_of(session, subject, seen.id, lock=True)
             if line.state == PREPARING and line.preparing_task == seen.preparing_task:
                 known = task.error if task is not None else None
-                fail(line, Terminal(known["message"]) if known else PreparationStopped())
+                fail(line, Terminal(failures.message_of(known)) if known else PreparationStopped())
     return len(left)

@@ -12,6 +12,7 @@ from services.audio_analyzer import problems
 from services.audio_analyzer.analysis_errors import NoAnalysis
 from services.audio_analyzer.remote_schemas import GOING_ON
 from services.audio_analyzer.service import result_of
+from shared import failures
 from shared.admission.callers import Caller
 from shared.db.models import StepRun, Task, WorkRun
 from shared.errors import Terminal
@@ -67,4 +68,5 @@ def _what_ended(task: Task) -> dict[str, Any]:
     """The same of a task that was cancelled, given up or overdue."""
     if task.error is None:
         return problems.kept(Terminal(Sentence("error.comparison_stopped")))
-    return {"code": task.error.get("code", ""), "text": task.error.get("message", "")}
+    told = problems.kept(Terminal(failures.message_of(task.error)))
+    return told | {"code": task.error.get("code", "")}

@@ -20,6 +20,7 @@ from shared.flow.background import background
 from shared.flow.claims import WorkRef
 from shared.flow.states import State
 from shared.flow.work import Backoff, Job, Run, TaskSpec
+from shared.messages import Sentence
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
 from shared.platform import Platform
@@ -39,9 +40,7 @@ class GivenUp(ActverseError):
     """A `Retryable` that stayed as it was; it keeps its code and its status."""
 
     def __init__(self, error: Retryable, tries: int) -> None:
-        super().__init__(
-            f"{error} Given up after {tries} tries; retry the step once that is mended."
-        )
+        super().__init__(Sentence("error.given_up", why=error.args[0], tries=tries))
         self.status = error.status  # type: ignore[misc]
         self._code = error.code
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
+from shared import failures
 from shared.bus.port import EventBus
 from shared.db.base import Base
 from shared.db.direct import Direct
@@ -36,6 +37,9 @@ from shared.flow.states import ENDED, OPEN, State
 from shared.pipelines import atlas
 from shared.pipelines.dsl import Step
 from shared.telemetry.table import STEP_SECONDS, STEP_WAIT_SECONDS, TASKS_ENDED
+
+WHY = ("message", "code", failures.SENTENCE)
+"""What watchers of a step hear of its failure."""
 
 
 class RunKey(NamedTuple):
@@ -102,7 +106,7 @@ def _move(
     if to in ENDED and moved.started_at is not None:
         STEP_SECONDS.observe((now() - moved.started_at).total_seconds(), run.name, to)
     error = changes.get("error")
-    why = {"message": error["message"], "code": error["code"]} if error else {}
+    why = {name: error[name] for name in WHY if name in error} if error else {}
     data = {"state": to, "attempt": run.attempt, **why}
     _note(direct, run.task_id, run.name, "state", data)
     return True
@@ -253,7 +257,7 @@ def _set_task(session: Session, direct: Direct, task: Any, **changes: Any) -> No
 
 def failed(session: Session, bus: EventBus, run: StepRun, error: ActverseError) -> bool:
     """The step gave up; the task stops here until somebody retries."""
-    told = {"code": error.code, "status": int(error.status), "message": str(error)}
+    told = failures.stored(error)
     if not move(session, run, OPEN, State.FAILED, finished_at=now(), error=told):
         return False
     task = session.get_one(Task, run.task_id, with_for_update={"key_share": True})

@@ -26,10 +26,7 @@ class Overdue(Terminal):
     """A step ran longer than its deadline."""
 
     def __init__(self, step: str, started: str) -> None:
-        super().__init__(
-            f"Step {step} has been running since {started}, longer than its deadline allows. "
-            "Look at the service's log, then retry the step."
-        )
+        super().__init__(Sentence("error.step_overdue", step=step, started=started))
 
 
 class NoAnswer(Terminal):

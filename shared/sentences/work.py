@@ -195,6 +195,17 @@ WORK = {
         "ko": "라운드를 더할 수 없는 작업입니다: {task_id} (파이프라인: {pipeline!r}). 라운드는 "
         "POST /tasks/로 시작한 'vision' 작업에만 있습니다.",
     },
+    # --- steps that did not end well ---
+    "error.given_up": {
+        "en": "{why} Given up after {tries} tries; retry the step once that is mended.",
+        "ko": "{why} 재시도한 뒤 중단했습니다. 시도 횟수: {tries}. 원인을 해결한 뒤 단계를 다시 시도하세요.",
+    },
+    "error.step_overdue": {
+        "en": "Step {step} has been running since {started}, longer than its deadline allows. "
+        "Look at the service's log, then retry the step.",
+        "ko": "단계가 제한 시간을 넘겼습니다: {step} (시작: {started}). 서비스 로그를 확인한 뒤 단계를 다시 "
+        "시도하세요.",
+    },
     # --- webhooks and news ---
     "error.too_many_webhooks": {
         "en": "You have {most} webhooks, the most that are allowed. DELETE /webhooks/{{id}} removes "

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from shared.messages import DEFAULT, LANGUAGES
 
@@ -41,6 +42,14 @@ def language_of(request: Request) -> str:
     liked = {language: named.get(language, others) for language in LANGUAGES}
     best = min(LANGUAGES, key=lambda name: (-liked[name][0], liked[name][1], LANGUAGES.index(name)))
     return best if liked[best][0] > 0 else DEFAULT
+
+
+async def _asked(request: Request) -> str:  # async: else a thread is asked each time
+    return language_of(request)
+
+
+InLanguage = Annotated[str, Depends(_asked)]
+"""For routes: the language in which to answer."""
 
 
 def _weight(parameters: str) -> float | None:

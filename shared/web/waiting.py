@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Response
 from fastapi.responses import JSONResponse
 
+from shared import failures
 from shared.admission.callers import Caller, acting_for
 from shared.admission.pressure import Pressure
 from shared.db.models import Task
@@ -68,7 +69,7 @@ class StepFailed(ActverseError):
     """The work that a caller waited for has failed; carries the status of the failure itself."""
 
     def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(str(error.get("message")))
+        super().__init__(failures.message_of(error))
         self.status = int(error.get("status", 500))  # type: ignore[misc]
         self._code = str(error.get("code", "Terminal"))
 

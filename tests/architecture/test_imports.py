@@ -14,7 +14,7 @@ FLOORS = (
     {"sentences"},
     {"messages"},
     {"errors", "redaction", "process", "setting_groups"},
-    {"events", "settings", "db", "log", "net", "labels", "fields"},
+    {"events", "settings", "db", "log", "net", "labels", "fields", "failures"},
     {"telemetry"},
     {"pipelines", "bus", "progress", "storage", "serving"},
     {"vision", "platform"},
