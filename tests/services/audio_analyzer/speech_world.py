@@ -73,7 +73,7 @@ class SpeechWorld:
         deadline = time.monotonic() + PATIENCE_S
         while not (answer := found()):
             assert time.monotonic() < deadline, self.log.read_text(errors="replace")[-3000:]
-            time.sleep(0.02)
+            time.sleep(0.1)
         return answer
 
     def send(self, sound: bytes, kind: str = "tokens", name: str = "said") -> str:
