@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OPAQUE = {
     "application/octet-stream",
     "application/mp4",
+    "application/ogg",  # what Firefox calls .ogg where the system does
     "application/x-matroska",
     "binary/octet-stream",
 }

@@ -120,7 +120,8 @@ class Learner(Visitor):
         return self
 
     def uploads(self, name: str, content: bytes) -> None:
-        file = {"name": name, "mimeType": "audio/ogg", "buffer": content}
+        """As Firefox on Linux declares it; what a file is decides its content."""
+        file = {"name": name, "mimeType": "application/ogg", "buffer": content}
         self.page.set_input_files("#file", file)  # type: ignore[arg-type]
 
     def gets_result(self) -> str:
