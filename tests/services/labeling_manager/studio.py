@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import itertools
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +13,6 @@ import httpx
 from services.labeling_manager.engines.label_studio import LabelStudioEngine
 from services.labeling_manager.engines.label_studio_format import region
 from shared import wiring
-from shared.db import migrate
-from shared.db.engine import open_engine
 from shared.db.learning_models import LabelItem
 from shared.db.models import Task, User
 from shared.labels.boxes import Box
@@ -29,8 +21,8 @@ from shared.setting_groups.teaching import LabelingSettings
 from shared.settings import Settings
 from tests.contracts.labeling import SPEC
 from tests.servers.label_studio import ACCOUNT, LabelStudioServer
+from tests.shared.db import prepared
 
-DATABASE = "actverse.db"
 _NAMES = itertools.count()
 
 
@@ -38,9 +30,8 @@ def mesh(folder: Path, server: LabelStudioServer, **labeling: Any) -> Platform:
     """An embedded mesh that knows the tool, and has the task of the contract."""
     given = {"label_studio_url": server.url, "label_studio_token": ACCOUNT.token, **labeling}
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / DATABASE).exists():
-        shutil.copy(_migrated(), folder / DATABASE)
     platform = wiring.build(Settings(data_dir=folder, labeling=LabelingSettings(**given)))
+    prepared.upgrade(platform.engine)
     with platform.sessions.begin() as session:
         if session.get(Task, SPEC.task_id) is None:
             user = User(name=f"ann-{next(_NAMES)}")
@@ -57,19 +48,6 @@ def mesh(folder: Path, server: LabelStudioServer, **labeling: Any) -> Platform:
                 )
             )
     return platform
-
-
-@cache
-def _migrated() -> Path:
-    """A database with all tables: to migrate one for each test would take longer than the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="actverse-migrated-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    engine = open_engine(f"sqlite:///{folder / 'with_its_log.db'}")
-    migrate.upgrade(engine)
-    engine.dispose()
-    with contextlib.closing(sqlite3.connect(folder / "with_its_log.db")) as database:
-        database.execute("VACUUM INTO ?", (str(folder / DATABASE),))
-    return folder / DATABASE
 
 
 @dataclass

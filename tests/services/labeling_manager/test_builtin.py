@@ -14,7 +14,6 @@ from services.labeling_manager import drafts, repository
 from services.labeling_manager.engines.builtin import BuiltinEngine
 from services.labeling_manager.engines.port import LabelingEngine
 from services.labeling_manager.errors import FrameChanged, FrameTaken, NothingLabelled
-from shared.db import migrate
 from shared.db.learning_models import LabelDraft
 from shared.db.models import Task, User, now
 from shared.labels.boxes import Box, FrameState
@@ -22,6 +21,7 @@ from shared.labels.errors import LabelInvalid
 from shared.platform import Platform
 from tests.contracts.labeling import BOX, SPEC, LabelingContract, images, sure
 from tests.services.labeling_manager.conftest import platform as embedded
+from tests.shared.db import prepared
 
 ANN, BOB = "ann/tab-of-ann", "bob/tab-of-bob"
 
@@ -29,7 +29,7 @@ ANN, BOB = "ann/tab-of-ann", "bob/tab-of-bob"
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = embedded(tmp_path_factory.mktemp("data"))
-    migrate.upgrade(made.engine)
+    prepared.upgrade(made.engine)
     with made.sessions.begin() as session:
         session.add(User(id="ann", name="ann"))
     yield made

@@ -13,11 +13,11 @@ from sqlalchemy import event, insert, text
 from services.notification import deliveries, repository
 from services.notification.deliveries import Receiver
 from shared import wiring
-from shared.db import migrate
 from shared.db.models import User, now
 from shared.db.operation_models import NoticeDelivery, Webhook, WebhookDelivery
 from shared.platform import Platform
 from shared.settings import Settings
+from tests.shared.db import prepared
 
 MANY = 5000
 TABLES = "notice_deliveries|webhook_deliveries|webhooks"
@@ -27,7 +27,7 @@ TABLES = "notice_deliveries|webhook_deliveries|webhooks"
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Fifty receivers, thousands of messages; one in a hundred is due."""
     made = wiring.build(Settings(data_dir=tmp_path_factory.mktemp("data")))
-    migrate.upgrade(made.engine)
+    prepared.upgrade(made.engine)
     moment = now()
     with made.sessions.begin() as session:
         session.add_all(User(id=f"user-{n}", name=f"user {n}") for n in range(50))

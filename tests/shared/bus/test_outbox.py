@@ -13,20 +13,20 @@ from sqlalchemy import select
 
 from shared import wiring
 from shared.bus.outbox import first_time
-from shared.db import migrate
 from shared.db.models import Outgoing, User, now
 from shared.events.base import DomainEvent
 from shared.events.lifecycle import TaskSubmitted
 from shared.platform import Platform
 from shared.settings import Settings
 from tests.servers.worlds import WORLDS, settings_of
+from tests.shared.db import prepared
 
 
 @pytest.fixture(params=WORLDS)
 def undeclared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
     """Nobody listens yet."""
     made = wiring.build(Settings(data_dir=tmp_path, **settings_of(request.param, request)))
-    migrate.upgrade(made.engine)
+    prepared.upgrade(made.engine)
     yield made
     made.engine.dispose()
 

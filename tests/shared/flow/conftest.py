@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from shared import wiring
-from shared.db import migrate
 from shared.db.models import Outgoing, StepRun, Task, User
 from shared.flow import clock, consumer, ledger, sweeper, wishes
 from shared.flow.states import ENDED
@@ -20,6 +19,7 @@ from shared.pipelines import atlas
 from shared.platform import Platform
 from shared.settings import Settings
 from tests.servers.worlds import WORLDS, settings_of
+from tests.shared.db import prepared
 from tests.shared.flow import probe_service
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +40,7 @@ class ProbeMesh:
             "PYTHONPATH": str(ROOT),
         }
         self.platform: Platform = wiring.build(Settings(data_dir=folder, **wiring_settings))
-        migrate.upgrade(self.platform.engine)
+        prepared.upgrade(self.platform.engine)
         self.platform.broker.apply()
         with self.platform.sessions.begin() as session:
             user = User(name="tester")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from shared import wiring
 from shared.bus.topology import PARKED
-from shared.db import migrate
 from shared.flow import parking
 from shared.settings import Settings
+from tests.shared.db import prepared
 
 
 def test_what_expired_is_not_parked(amqp_url: str, redis_url: str, tmp_path: Path) -> None:
     platform = wiring.build(Settings(data_dir=tmp_path, broker=amqp_url, cache=redis_url))
-    migrate.upgrade(platform.engine)
+    prepared.upgrade(platform.engine)
     platform.broker.apply()
     tick = platform.celery.signature("notification.send_due", queue="notification", expires=0.1)
     tick.apply_async()

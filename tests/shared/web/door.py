@@ -16,7 +16,6 @@ import uvicorn
 
 from shared import wiring
 from shared.admission.callers import first_key, new_key, user_named
-from shared.db import migrate
 from shared.db.models import StepRun, Task, now
 from shared.flow import ledger, wishes
 from shared.flow.states import State
@@ -26,6 +25,7 @@ from shared.progress.board import publish_progress
 from shared.settings import Settings
 from shared.web.app import create_app
 from shared.web.serve import everybody
+from tests.shared.db import prepared
 
 SERVICES = tuple(everybody())
 VIDEO_URL = "https://example.org/openfield.mp4"
@@ -139,7 +139,7 @@ class Door:
         made = wiring.build(Settings(data_dir=folder, **settings))
         structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
         platform = Platform(**{**vars(made), "model_server": SilentModels})
-        migrate.upgrade(platform.engine)
+        prepared.upgrade(platform.engine)
         platform.broker.apply()
         key = first_key(platform)
         app = create_app(platform, SERVICES)
