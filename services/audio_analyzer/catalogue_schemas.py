@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from services.audio_analyzer.repository import folded
 from shared.messages import Sentence
 
 ID = "6f1e0a52-3c1d-4f0e-9a43-0e5f0d8f3a11"
 MOMENT = "2026-03-01T12:00:00Z"
 TEXT = "Frankly, my dear, I don't give a damn."
+MAX_TITLE = 200  # characters
+LONGEST_KEPT = 255  # characters of a text that has no column for long ones
 MAX_TEXT = 2000  # characters; two minutes of fast speech are about as many
 LineState = Literal["NO_AUDIO", "PREPARING", "READY", "FAILED"]
 
@@ -21,8 +24,19 @@ class Unreadable(ValueError):
     """A text that nobody can read; the sentence says why."""
 
 
-def _single_line(text: str) -> str:
-    return _readable(" ".join(text.split()))
+def _title(text: str) -> str:
+    """One line, no longer than is kept: there are letters that composed are written as three."""
+    text = _readable(" ".join(text.split()))
+    if len(text) > MAX_TITLE:
+        raise Unreadable(Sentence("error.text_grows", most=MAX_TITLE))
+    return text
+
+
+def _found_by_name(name: str) -> str:
+    """`name`, if it can be looked for: as searches compare them, some letters are whole phrases."""
+    if len(folded(name)) > LONGEST_KEPT:
+        raise Unreadable(Sentence("error.text_grows", most=LONGEST_KEPT))
+    return name
 
 
 def _readable(text: str) -> str:
@@ -35,7 +49,8 @@ def _readable(text: str) -> str:
     return text
 
 
-Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_single_line)]
+Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), AfterValidator(_title)]
+Name = Annotated[Title, AfterValidator(_found_by_name)]
 Spoken = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_readable)]
 About = Annotated[
     str, Field(max_length=4000), AfterValidator(lambda t: _readable(t) if t.strip() else "")
@@ -48,7 +63,7 @@ class ActorWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Title = Field(examples=["Clark Gable"])
+    name: Name = Field(examples=["Clark Gable"])
     about: About = Field(default="", examples=["Gone with the Wind, It Happened One Night"])
     image_url: Picture | None = Field(default=None, examples=["https://example.org/gable.jpg"])
 

@@ -46,6 +46,11 @@ CATALOGUE = {
         "en": "There is nothing to read in this text.",
         "ko": "내용이 비어 있습니다.",
     },
+    "error.text_grows": {
+        "en": "This text has letters that are written out where they are kept; it is then longer than "
+        "{most} characters. Shorten it.",
+        "ko": "저장할 때 풀어 쓰는 글자가 있어 최대 길이를 넘습니다. 최대 글자 수: {most}. 짧게 줄여 주세요.",
+    },
     "error.text_control": {
         "en": "This text has control characters; leave them out.",
         "ko": "제어 문자가 들어 있습니다. 빼고 보내 주세요.",

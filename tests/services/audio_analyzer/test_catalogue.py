@@ -134,6 +134,28 @@ def test_what_does_not_fit_is_refused(shelf: Shelf, wish: dict[str, Any], status
     problem(shelf.admin.post("/tokens", json=wish), status)
 
 
+def test_a_text_that_grows_where_it_is_kept_is_refused_with_its_sentence(shelf: Shelf) -> None:
+    """One letter is a phrase where searches compare it, another three letters where it is kept."""
+    phrase, three = "\ufdfa", "\U0001d160"
+    actor = shelf.actor()
+    wishes = {
+        "/actors": ({"name": phrase * 20}, {"name": three * 100}),
+        "/tokens": ({"actor_id": actor, "film": three * 100, "text": "Frankly"},),
+        "/scripts": ({"title": three * 100, "text": "Frankly"},),
+    }
+    for path, given in wishes.items():
+        for wish in given:
+            answer = shelf.admin.post(path, json=wish, headers={"Accept-Language": "ko"})
+            assert (answer.status_code, answer.json()["code"]) == (422, "Invalid"), answer.text
+            (misfit,) = answer.json()["errors"]
+            assert "풀어 쓰는 글자" in misfit["what"]
+    for path, wish in (
+        ("/actors", {"name": phrase * 14}),
+        ("/scripts", {"title": phrase * 200, "text": phrase * 2000}),
+    ):
+        assert shelf.admin.post(path, json=wish).status_code == 201
+
+
 def test_a_zero_character_in_an_address_finds_nothing(shelf: Shelf) -> None:
     for path in ("/tokens/%00", "/tokens?q=%00", "/actors/%00", "/scripts?actor_id=%00"):
         assert shelf.ann.get(path).status_code in {200, 404, 422}

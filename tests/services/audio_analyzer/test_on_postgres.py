@@ -10,6 +10,7 @@ from tests.servers.postgres import Postgres
 from tests.services.audio_analyzer.shelf import Shelf
 from tests.services.audio_analyzer.test_catalogue import (  # noqa: F401 - collected here again
     test_a_change_is_refused_that_is_based_on_what_is_no_more,
+    test_a_text_that_grows_where_it_is_kept_is_refused_with_its_sentence,
     test_a_zero_character_in_an_address_finds_nothing,
     test_actors_are_listed_by_name,
     test_an_actor_counts_lines_and_goes_only_without_them,
