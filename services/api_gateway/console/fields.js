@@ -6,6 +6,8 @@ import { t } from "./texts.js";
 
 const drafts = new Map(); // by address: what was typed and not stored, should somebody look elsewhere
 
+addEventListener("beforeunload", (event) => { if (drafts.size) event.preventDefault(); });
+
 // What was typed at this address is not wanted any more.
 export function forget(address) {
   drafts.delete(address);

@@ -5,7 +5,7 @@ import { Problem, request } from "./session.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
-const LOOK_MS = 1500;
+const LOOK_MS = 1000;
 
 // Calls `told(data)` for each event until it returns true; again from the last one when the
 // connection breaks. `away(bool)` says whether it is broken. Ends by `Problem` where the server
