@@ -6,6 +6,7 @@ what the one before still finds out is thrown away.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import structlog
@@ -70,7 +71,7 @@ def prepare(platform: Platform, job: ReferenceJob, scorer: SpeechScorer) -> Refe
     with platform.reads() as session:
         line = _still(session, job)
         words = len(repository.words_of(session, line.id)) if line.state == READY else 0
-    if line.state == READY and line.feature_version == scorer.feature_version:
+    if line.state == READY and not newer(scorer.feature_version, str(line.feature_version)):
         return job.having(feature_version=line.feature_version, words=words)
     try:
         audio = platform.storage.fetch(str(line.audio_key), job.audio_sha256)
@@ -137,20 +138,44 @@ def fail(line: Line, error: ActverseError) -> None:
 # --- renewed, healed ------------------------------------------------------------------------------
 
 
+def newer(version: str, kept: str) -> bool:
+    """Whether `version` is a later one of the same scorer than `kept`, or of another scorer.
+
+    `alignment-10` is newer than `alignment-9.2`; numbers count, not letters.
+    """
+    (name, numbers), (kept_name, kept_numbers) = _parts(version), _parts(kept)
+    return name != kept_name or numbers > kept_numbers
+
+
+def _parts(version: str) -> tuple[str, tuple[int, ...]]:
+    name = version.rstrip("0123456789.")
+    return name, tuple(int(number) for number in re.findall("[0-9]+", version[len(name) :]))
+
+
 def renew(platform: Platform, version: str) -> int:
-    """Have lines prepared again whose features are of another version; how many were asked for."""
+    """Have lines prepared again whose features an older version made; how many were asked for.
+
+    While workers of two releases run side by side, the newer wins and the older leaves its lines in
+    peace; `speech.prepare_older` is for going back.
+    """
     found: list[tuple[Subject, str]] = []
+    back = platform.settings.speech.prepare_older
+
+    def is_old(kept: str | None) -> bool:
+        return kept is not None and kept != version and (back or newer(version, kept))
+
     with platform.reads() as session:
         owner = repository.first_admin(session)
         for subject in repository.KINDS:
+            old = {kept for kept in repository.versions(session, subject) if is_old(kept)}
             missing = AT_ONCE - len(found)
-            found += [(subject, i) for i in repository.outdated(session, subject, version, missing)]
+            found += [(subject, i) for i in repository.made_by(session, subject, old, missing)]
     if owner is None:
         return 0
     for subject, line_id in found:
         with suppress(NoLine), platform.sessions.begin() as session:
             line = repository.line_of(session, subject, line_id, lock=True)
-            if line.state == READY and line.feature_version != version:
+            if line.state == READY and is_old(line.feature_version):
                 ask(session, platform.bus, subject, line, owner)
     if found:
         log.info("audio_analyzer.references.renewed", lines=len(found), version=version)

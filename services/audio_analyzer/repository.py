@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, delete, func, or_, select, tuple_
@@ -138,12 +138,19 @@ def replace_words(
     )
 
 
-def outdated(session: Session, subject: Subject, version: str, limit: int) -> list[str]:
-    """Lines whose features another version of the scorer made, the oldest first."""
+def versions(session: Session, subject: Subject) -> set[str]:
+    """Of the scorers that made the features of lines which can be compared with."""
+    kind = KINDS[subject]
+    query = select(kind.feature_version).where(kind.state == READY).distinct()
+    return {version for version in session.scalars(query) if version is not None}
+
+
+def made_by(session: Session, subject: Subject, versions: Collection[str], limit: int) -> list[str]:
+    """Lines whose features these versions of the scorer made, the oldest first."""
     kind = KINDS[subject]
     query = (
         select(kind.id)
-        .where(kind.state == READY, kind.feature_version != version)
+        .where(kind.state == READY, kind.feature_version.in_(versions))
         .order_by(kind.created_at, kind.id)
         .limit(limit)
     )

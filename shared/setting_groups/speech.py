@@ -17,6 +17,9 @@ class SpeechSettings(BaseModel):
     of uncompressed stereo up to 96 kHz and 16 bits."""
     scorer: str = "alignment"
     """Name of the engine that compares a recording with the actor's take."""
+    prepare_older: bool = False
+    """Whether takes are prepared again whose features a newer release has made: switch it on when you
+    go back to an older one. During an upgrade both would undo each other's work."""
     analysis_server: str = ""
     """URL of an analysis server elsewhere (`https://speech.example`) that compares instead; empty =
     this mesh itself."""

@@ -241,6 +241,28 @@ def test_takes_are_prepared_again_for_another_version(shelf: Shelf) -> None:
         assert len(files_of(shelf, subject, line)) == 2
 
 
+def test_workers_of_an_older_release_leave_the_lines_of_a_newer_one(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both renew every minute while an upgrade goes on; what is delivered twice reaches either."""
+    token = shelf.token()
+    path = f"/tokens/{token}"
+    shelf.send(path)
+    shelf.prepare("token", token, WordCounter("counted-10"))
+    for older in ("counted-9", "counted-9.5", "counted-10"):
+        preparation.renew(shelf.platform, older)
+        assert shelf.ann.get(path).json()["state"] == "READY", older
+    shelf.prepare("token", token, WordCounter("counted-9"))  # the same job once more
+    assert shelf.ann.get(path).json()["feature_version"] == "counted-10"
+    for newer in ("counted-11", "counted-10.1", "another-1"):
+        assert preparation.newer(newer, "counted-10"), newer
+    monkeypatch.setattr(shelf.platform.settings.speech, "prepare_older", True)
+    preparation.renew(shelf.platform, "counted-9")
+    assert shelf.ann.get(path).json()["state"] == "PREPARING"
+    shelf.prepare("token", token, WordCounter("counted-9"))
+    assert shelf.ann.get(path).json()["feature_version"] == "counted-9"
+
+
 def test_a_line_learns_that_nobody_prepares_it_any_more(shelf: Shelf) -> None:
     cancelled, failed, going_on = shelf.token(), shelf.token(), shelf.token()
     for token in (cancelled, failed, going_on):
