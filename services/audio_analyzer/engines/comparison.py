@@ -133,12 +133,8 @@ class Comparison:
         every: tuple[AlignedWord, ...] = ()
         if len(heard) < len(words):
             every = self._aligner.aligned(samples, words, range(len(words))) or ()
-        others = [
-            compared(*takes, actor[word.position], word)
-            for word in every
-            if word.position not in positions
-        ]
-        corrected = said(heard, others)
+        forced = [compared(*takes, actor[word.position], word) for word in every]
+        corrected = said(heard, forced)
         if corrected in {positions, ()}:
             return heard
         found = self._aligner.aligned(samples, words, corrected) or ()

@@ -8,7 +8,7 @@ into what is left between others, sounds unlike the actor's, or lies in a pause.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,9 @@ DISTANT_NATS = 6.0
 """A cosine distance from the actor's word that is larger by one than this speaker's usual one."""
 QUIET_NATS = 0.2
 """A decibel less than this speaker's usual loudness beside the actor's."""
-RESTORED, DROPPED = -5.0, -7.0
+NEIGHBOURS = 0.5
+"""What the words beside a forced one lose counts so much: a word that is not there takes their sounds."""
+RESTORED, DROPPED = -6.0, -7.0
 """A word that the grammar left out was said if its fit is above the first; one that it found was not, if
 its fit is not above the second. Between the two the grammar is believed."""
 
@@ -59,16 +61,30 @@ class Speaker:
         )
 
 
-def said(heard: Sequence[WordPair], others: Sequence[WordPair]) -> tuple[int, ...]:
+def said(heard: Sequence[WordPair], every: Sequence[WordPair]) -> tuple[int, ...]:
     """The positions of the words that were said, ascending.
 
-    `heard`: as the grammar found them, at least one. `others`: the rest, as they lie if every word of
-    the text is forced to be there; may be empty.
+    `heard`: as the grammar found them, at least one. `every`: as they lie if every word of the text is
+    forced to be there; may be empty.
     """
     speaker = Speaker.of(heard)
-    kept = [pair for pair in heard if speaker.fit(pair) > DROPPED]
-    restored = [pair for pair in others if speaker.fit(pair) > RESTORED]
-    return tuple(sorted(pair.reference.position for pair in (*kept, *restored)))
+    found = {pair.reference.position: speaker.fit(pair) for pair in heard}
+    forced = {pair.reference.position: speaker.fit(pair) for pair in every}
+    kept = {position for position, fit in found.items() if fit > DROPPED}
+    restored = {
+        position
+        for position in forced.keys() - found.keys()
+        if forced[position] - NEIGHBOURS * _taken(position, found, forced) > RESTORED
+    }
+    return tuple(sorted(kept | restored))
+
+
+def _taken(position: int, found: Mapping[int, float], forced: Mapping[int, float]) -> float:
+    """How much worse the heard words on both sides fit if the word at `position` is forced, nats."""
+    before = max((other for other in found if other < position), default=None)
+    after = min((other for other in found if other > position), default=None)
+    beside = [other for other in (before, after) if other is not None]
+    return sum(max(0.0, found[other] - forced[other]) for other in beside)
 
 
 def _longer(pair: WordPair) -> float:
