@@ -67,7 +67,7 @@ def entry_points(target: str) -> list[str]:
 
 
 def reached(target: str) -> dict[str, Module]:
-    """Every module of ours that the entry points can come to load; adapters by their strings."""
+    """Every module of ours that the entry points can come to load; adapters and programs by their strings."""
     todo, found = entry_points(target), {}
     if target in ASK_MODELS:
         todo += MODEL_SERVERS
@@ -79,6 +79,7 @@ def reached(target: str) -> dict[str, Module]:
         found[name] = module
         todo += module.imports
         todo += [n for n in named_engines(module.path) if n not in MODEL_SERVERS]
+        todo += named_programs(module.path)
     return found
 
 
@@ -86,6 +87,17 @@ def reached(target: str) -> dict[str, Module]:
 def named_engines(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
     return re.findall(r'"((?:shared|services)\.[\w.]+):\w+"', text)
+
+
+@cache
+def named_programs(path: Path) -> list[str]:
+    """Modules that are run as processes of their own, which no import shows."""
+    strings = re.findall(r'"((?:shared|services)\.[\w.]+)"', path.read_text(encoding="utf-8"))
+    return [n for n in strings if n in MODULES and is_program(MODULES[n].path)]
+
+
+def is_program(path: Path) -> bool:
+    return '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
 
 
 def files(stage: str) -> list[Path]:
