@@ -16,7 +16,7 @@ from shared.web.pulse import Look, Seen
 from shared.web.task_events import events_after
 
 ANSWER = {
-    "description": "The stream; it ends with the task",
+    "description": "The stream; it ends with the task, or with `closed` when the key or login has ended",
     "content": {
         "text/event-stream": {
             "schema": {"type": "string"},
