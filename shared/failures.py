@@ -38,7 +38,12 @@ def message_of(failure: Mapping[str, Any]) -> str:
     text = str(failure.get("message", ""))
     try:
         return _restored(failure[SENTENCE]) if SENTENCE in failure else text
-    except (AttributeError, LookupError, TypeError, ValueError):  # of another version, with other fields
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # of another version, with other fields
         return text
 
 
