@@ -183,6 +183,15 @@ def line_added(
     return dict(line)
 
 
+def line_there(client: Client, path: Path, *, text: str, actor: str, title: str) -> dict[str, Any]:
+    """The quote, as it may be there from the last time; else added, as by `line_added`."""
+    asked = {"q": title, "state": "READY", "limit": 100}
+    for each in client.call("GET", "/tokens", params=asked)["items"]:
+        if (each["text"], each["film"]) == (text, title):
+            return dict(each)
+    return line_added(client, path, text=text, actor=actor, title=title)
+
+
 def _actor(client: Client, name: str) -> str:
     """The id of the actor called so, whatever the case; made when there is none."""
     found = client.call("GET", "/actors", params={"q": name, "limit": 100})["items"]

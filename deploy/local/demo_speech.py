@@ -24,7 +24,7 @@ from rich.table import Table
 
 from deploy.cli.client import Client
 from deploy.cli.comparison import SCORES, print_comparison, summary
-from deploy.cli.speech import compared, line_added
+from deploy.cli.speech import compared, line_there
 from deploy.cli.watch import terminal
 from deploy.local.running import demonstrated, mesh_and_client
 from deploy.local.voices import Learner, Line, bundled, from_beside, of_yours
@@ -56,7 +56,8 @@ def _demonstrate(asked: argparse.Namespace) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         line = _line(asked, folder)
         client = stack.enter_context(mesh_and_client(stack, console))
-        token = _in_catalogue(client, line)
+        with console.status("the actor's take is aligned with its text ..."):
+            token = line_there(client, line.take, **line.told)
         console.print(
             f"\n{line.actor}, {line.title}: [bold]{escape(line.text)}[/]", highlight=False
         )
@@ -80,16 +81,6 @@ def _line(asked: argparse.Namespace, folder: Path) -> Line:
     if asked.actor is not None:
         return of_yours(asked.actor, asked.text or "", asked.say or [], folder)
     return from_beside(folder) or bundled("sea", folder)
-
-
-def _in_catalogue(client: Client, line: Line) -> dict[str, Any]:
-    """The line, as it may be there from the last time; else put there."""
-    asked = {"q": line.title, "state": "READY", "limit": 100}
-    for each in client.call("GET", "/tokens", params=asked)["items"]:
-        if (each["text"], each["film"]) == (line.text, line.title):
-            return dict(each)
-    with console.status("the actor's take is aligned with its text ..."):
-        return line_added(client, line.take, text=line.text, actor=line.actor, title=line.title)
 
 
 def _all_say(

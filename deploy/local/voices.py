@@ -53,6 +53,11 @@ class Line:
     voices: str
     """Where the voices come from, in a sentence."""
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What the catalogue is told about it."""
+        return {"text": self.text, "actor": self.actor, "title": self.title}
+
 
 def from_beside(folder: Path) -> Line | None:
     """The first sentence of the real take and learners by espeak-ng; None where either is missing."""
