@@ -38,7 +38,7 @@ labelstudio: setup ## a Label Studio of this machine, wired to `make up` (instal
 	@deploy/local/setup.sh label_studio
 	@$(PY) -m deploy.local.label_studio
 
-stack: setup ## the mesh in containers: build, start, wait, run one task (PROFILE=cpu|gpu for Triton)
+stack: setup ## the mesh in containers: build, start, wait, try each kind of work (PROFILE=cpu|gpu for Triton)
 	@$(PY) -m deploy.stack up $(if $(PROFILE),--profile $(PROFILE)) $(if $(VIDEO),--video '$(VIDEO)')
 
 stack-down: setup ## remove the containers; VOLUMES=delete also what they have stored
