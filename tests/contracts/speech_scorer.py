@@ -203,6 +203,7 @@ class SpeechScorerContract:
             stage.scorer.score(stage.reference, junk)
 
     @pytest.mark.slow
+    @pytest.mark.timeout(600)
     def test_every_line_is_put_in_order(self, scorer: SpeechScorer, tmp_path: Path):
         for line in _lines():
             stage = Stage(scorer, line, tmp_path)

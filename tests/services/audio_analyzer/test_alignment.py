@@ -62,6 +62,7 @@ def test_a_crash_in_the_middle_is_told_and_the_next_comparison_works(take: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_minutes_fit_into_memory(scorer: AlignmentScorer, tmp_path: Path):
     path, text = spoken.two_minutes(tmp_path / "long.wav")
     reference = scorer.prepare_reference(path, text)
