@@ -5,6 +5,7 @@ With names of services after it, only theirs: `python -m shared.web.serve api_ga
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -23,6 +24,9 @@ from shared.web.app import create_app
 
 SERVER: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}
 """How uvicorn runs: logs are ours, and who is told to stop has seconds for what is under way."""
+GARBAGE = (20_000, 20, 20)
+"""So many new objects before a look for cycles, and so many looks before a wider one: few requests leave
+any, and fifty at one moment make some hundred looks with Python's own figures."""
 
 
 def everybody() -> list[str]:
@@ -41,8 +45,12 @@ def main(services: list[str]) -> None:
     allow_many_files()  # one for each open stream
     migrate.upgrade(platform.engine)
     ensure_first_key(platform)
+    app = create_app(platform, services)
+    gc.collect()
+    gc.freeze()  # what serves is not looked through: it stays
+    gc.set_threshold(*GARBAGE)
     uvicorn.run(
-        create_app(platform, services),
+        app,
         host=settings.gateway.host,
         port=settings.gateway.port,
         **SERVER,
