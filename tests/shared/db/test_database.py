@@ -212,7 +212,7 @@ def _ask_the_gateway(session: Session) -> None:
                     session, user_id=user_id, state=state, pipeline=None, after=after, limit=20
                 )
                 repository.views(session, tasks)
-    repository.status(Direct(session.connection()), "task-00003")
+    repository.status(Direct(session.connection()), "task-00003", "en")
     events_after(session, {"task-00003": 3, "task-00004": 0})
     repository.output(session, "task-00003", "results.csv")
     repository.known_request(session, "user-1", "key-1", None)
