@@ -29,6 +29,9 @@ KEY_FILE = "api_key"
 KEY_PREFIX = "av_"  # by which logs and people recognise one
 HINT_LETTERS = 8  # of a key, by which its owner tells it from others
 USE_NOTED_EVERY = timedelta(hours=1)
+_STAYS = User.leaving_at.is_(None)
+_GOOD_KEY = (ApiKey.revoked_at.is_(None), _STAYS)
+"""What lets a key in, looked up alone or with others."""
 ASKED_AT_ONCE = 500  # keys in one question
 
 
@@ -84,11 +87,7 @@ def _with_key(platform: Platform, key: str) -> Caller | None:
         found = session.execute(
             select(User, ApiKey.id, ApiKey.used_at)
             .join(ApiKey, ApiKey.user_id == User.id)
-            .where(
-                ApiKey.sha256 == _digest(key),
-                ApiKey.revoked_at.is_(None),
-                User.leaving_at.is_(None),
-            )
+            .where(ApiKey.sha256 == _digest(key), *_GOOD_KEY)
         ).first()
     if found is None:
         return None
@@ -116,7 +115,7 @@ def _known_keys(session: Session, keys: Collection[str]) -> dict[str, Caller]:
     query = (
         select(ApiKey.sha256, User.id, User.name, User.role)
         .join(User, User.id == ApiKey.user_id)
-        .where(ApiKey.sha256.in_(digests), ApiKey.revoked_at.is_(None), User.leaving_at.is_(None))
+        .where(ApiKey.sha256.in_(digests), *_GOOD_KEY)
     )
     return {digests[sha256]: Caller(*user) for sha256, *user in session.execute(query)}
 
@@ -132,8 +131,8 @@ def _known_tokens(session: Session, platform: Platform, keys: Collection[str]) -
         .join(User, User.id == RefreshToken.user_id)
         .where(
             RefreshToken.family.in_({claims.session for claims in claimed.values()}),
-            RefreshToken.revoked_at.is_(None),
-            User.leaving_at.is_(None),
+            sessions.NOT_ENDED,
+            _STAYS,
         )
     )
     going_on = {

@@ -25,6 +25,7 @@ from shared.messages import Sentence
 from shared.platform import Platform
 from shared.settings import Settings
 
+NOT_ENDED = RefreshToken.revoked_at.is_(None)
 PREFIX = "avr_"  # by which logs and people recognise one
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ def renew(platform: Platform, refresh_token: str) -> Tickets:
         unused = update(RefreshToken).where(
             RefreshToken.sha256 == digest,
             RefreshToken.used_at.is_(None),
-            RefreshToken.revoked_at.is_(None),
+            NOT_ENDED,
             RefreshToken.expires_at > now(),
             select(User.id).where(User.id == row.user_id, User.leaving_at.is_(None)).exists(),
         )
@@ -96,7 +97,7 @@ def goes_on(claims: Claims) -> ColumnElement[bool]:
         .where(
             RefreshToken.family == claims.session,
             RefreshToken.user_id == claims.user_id,
-            RefreshToken.revoked_at.is_(None),
+            NOT_ENDED,
         )
         .exists()
     )
@@ -116,7 +117,7 @@ def _end(session: Session, *which: ColumnElement[bool]) -> int:
     """Until there is none left: while we wait for a token that is being used, its next one is made."""
     ended = (
         update(RefreshToken)
-        .where(*which, RefreshToken.revoked_at.is_(None))
+        .where(*which, NOT_ENDED)
         .values(revoked_at=now())
         .returning(RefreshToken.sha256)
         .execution_options(synchronize_session=False)
