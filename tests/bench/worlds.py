@@ -112,11 +112,12 @@ def running(
     log: Path,
     port: int | None = None,
     python: Path = Path(sys.executable),
+    project: Path = ROOT,
 ) -> Iterator[psutil.Process]:
     """A Python process, until the end of the block; waited for until it serves HTTP on `port`."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [str(python), *argv], cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file
+            [str(python), *argv], cwd=project, env={**os.environ, **env}, stdout=file, stderr=file
         )
     try:
         deadline = time.monotonic() + PATIENCE_S

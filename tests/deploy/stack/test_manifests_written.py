@@ -21,6 +21,7 @@ from shared.errors import BadInput
 from shared.flow.worker import usual_processes
 from shared.pipelines import atlas
 from shared.settings import Settings
+from tests.bench.worlds import running
 from tests.deploy.stack.newcomer import NEWCOMER, WRITTEN_ELSEWHERE, copy_of_the_project, newcomer
 
 PATIENCE_S = 90.0
@@ -166,11 +167,14 @@ def test_its_pipeline_runs_and_its_routes_are_served(
 ) -> None:
     (port,) = free_ports(1)
     settings = {"ACTVERSE_DATA_DIR": str(tmp_path), "ACTVERSE_GATEWAY__PORT": str(port)}
+    settings["PYTHONPATH"] = str(deployed)
     assert run("deploy.cli", "migrate", **settings).returncode == 0
     programs = ("shared.web.serve", "shared.flow.clock", "shared.flow.worker greeter")
     with contextlib.ExitStack() as stack:
         for program in programs:
-            stack.enter_context(started(deployed, program, settings, tmp_path))
+            argv = ["-m", *program.split()]
+            log = tmp_path / f"{argv[1].rpartition('.')[2]}.log"
+            stack.enter_context(running(argv, settings, log, project=deployed))
         with at_the_door(f"http://127.0.0.1:{port}", tmp_path) as door:
             assert door.get("/greetings/words").json() == ["Thank you"]
             wish = {"pipeline": "greeting", "file_path": "https://example.org/ann.wav"}
@@ -178,24 +182,6 @@ def test_its_pipeline_runs_and_its_routes_are_served(
             until(lambda: door.get(f"/tasks/{task}").json()["state"] == "SUCCEEDED")
     said = (tmp_path / "worker.log").read_text()
     assert "3 (prefork)" in said, "processes of its own deployment.toml"
-
-
-@contextlib.contextmanager
-def started(project: Path, program: str, settings: dict[str, str], logs: Path) -> Iterator[None]:
-    """A process of the copy, until the end of the block."""
-    env = {**os.environ, **settings, "PYTHONPATH": str(project)}
-    argv = [sys.executable, "-m", *program.split()]
-    with (logs / f"{argv[2].rpartition('.')[2]}.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=project, env=env, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextlib.contextmanager
